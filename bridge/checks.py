@@ -1,0 +1,40 @@
+"""Checks of tensors at a stage's edge. Kernels check nothing: what passes here must be right."""
+
+import torch
+
+from configs.errors import InputError
+
+
+def expect_shape(owner: str, name: str, tensor: torch.Tensor, shape: tuple[int | str, ...]) -> None:
+    """Raise unless ``tensor`` has ``shape``; a string stands for any extent.
+
+    >>> expect_shape("DiffMPM", "x", torch.zeros(10, 2), ("N", 3))
+    Traceback (most recent call last):
+    configs.errors.InputError: DiffMPM: x has shape (10, 2); expected (N, 3)
+    """
+    if not isinstance(tensor, torch.Tensor):
+        raise InputError(f"{owner}: {name} is a {type(tensor).__name__}; expected a torch.Tensor {_text(shape)}")
+    fits = tensor.ndim == len(shape) and all(
+        isinstance(want, str) or have == want
+        for have, want in zip(tensor.shape, shape, strict=True)
+    )
+    if not fits:
+        raise InputError(f"{owner}: {name} has shape {_text(tuple(tensor.shape))}; expected {_text(shape)}")
+
+
+def expect_finite(owner: str, name: str, tensor: torch.Tensor) -> None:
+    """Raise, with the first index, if ``tensor`` holds a NaN or an infinity."""
+    bad = ~torch.isfinite(tensor.detach())
+    if bad.any():
+        first = tuple(bad.nonzero()[0].tolist())
+        raise InputError(f"{owner}: {name} is not finite in {int(bad.sum())} entries, first at index {first}")
+
+
+def expect_real(owner: str, name: str, tensor: torch.Tensor) -> None:
+    """Raise unless ``tensor`` is float32 or float64."""
+    if tensor.dtype not in (torch.float32, torch.float64):
+        raise InputError(f"{owner}: {name} has dtype {tensor.dtype}; expected torch.float32 or torch.float64")
+
+
+def _text(shape: tuple[int | str, ...]) -> str:
+    return "(" + ", ".join(str(extent) for extent in shape) + ("," if len(shape) == 1 else "") + ")"

@@ -1,0 +1,33 @@
+"""torch tensors to Taichi arrays and back: the only place where data crosses."""
+
+import taichi as ti
+import torch
+
+from bridge.runtime import current
+from kernels.arrays import copy, int_array, real_array
+
+
+def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
+    """A new Taichi array with the values of ``tensor``: reals in the runtime's type, integers ``int32``."""
+    real = tensor.dtype.is_floating_point
+    array = real_array(*tensor.shape, needs_grad=needs_grad) if real else int_array(*tensor.shape)
+    load(tensor, array)
+    return array
+
+
+def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
+    """Copy ``tensor`` into an array of the same shape."""
+    if tensor.numel():
+        dtype = current().dtype if tensor.dtype.is_floating_point else torch.int32
+        # detach: Taichi would allocate and fill the .grad of a leaf that requires gradients.
+        copy(tensor.detach().to(dtype).contiguous(), array)
+
+
+def to_torch(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | str) -> torch.Tensor:
+    """A new tensor ``shape`` on ``device`` with the values of ``array`` (a zero extent has no values)."""
+    dtype = current().dtype if array.dtype in (ti.f32, ti.f64) else torch.int32
+    if 0 in shape:
+        return torch.empty(shape, dtype=dtype, device=device)
+    tensor = torch.empty(tuple(array.shape), dtype=dtype, device=device)
+    copy(array, tensor)
+    return tensor.reshape(shape)

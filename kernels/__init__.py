@@ -1,0 +1,4 @@
+"""Ground floor: Taichi building blocks that several stages share.
+
+Nothing here knows what a particle, a Gaussian or a torch tensor is.
+"""

@@ -1,0 +1,58 @@
+"""Taichi arrays: allocation in the runtime's floating-point type, copies, zeroing.
+
+Stages keep their data in ``ti.ndarray``: kernels compile once for every size, and the memory is freed
+with the object. ``needs_grad=True`` gives an array a twin, ``array.grad``, that the hand-written
+adjoints read or add to.
+"""
+
+import numpy as np
+import taichi as ti
+from taichi.lang import impl
+
+
+def real_dtype():
+    """The floating-point type of the running Taichi runtime (``ti.f32`` or ``ti.f64``)."""
+    return impl.current_cfg().default_fp
+
+
+def real_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
+    """A new zero-filled array of the runtime's floating-point type."""
+    return _zeroed(real_dtype(), shape, needs_grad)
+
+
+def int_array(*shape: int) -> ti.Ndarray:
+    """A new zero-filled ``int32`` array."""
+    return _zeroed(ti.i32, shape, False)
+
+
+def _zeroed(dtype, shape, needs_grad):
+    # Taichi cannot allocate an empty array: a zero extent becomes one, and kernels get the true count.
+    array = ti.ndarray(dtype, tuple(max(int(extent), 1) for extent in shape), needs_grad=needs_grad)
+    array.fill(0)
+    if needs_grad:
+        array.grad.fill(0)
+    return array
+
+
+def from_numpy(values, needs_grad: bool = False) -> ti.Ndarray:
+    """A new array holding ``values``; floats become the runtime's type, integers ``int32``."""
+    values = np.asarray(values)
+    dtype = real_dtype() if np.issubdtype(values.dtype, np.floating) else ti.i32
+    array = _zeroed(dtype, values.shape, needs_grad)
+    if values.size:
+        array.from_numpy(np.ascontiguousarray(values, dtype=ti.lang.util.to_numpy_type(dtype)))
+    return array
+
+
+@ti.kernel
+def copy(source: ti.types.ndarray(), target: ti.types.ndarray()):
+    """``target = source``; equal shapes."""
+    for index in ti.grouped(target):
+        target[index] = source[index]
+
+
+@ti.kernel
+def accumulate(source: ti.types.ndarray(), target: ti.types.ndarray()):
+    """``target += source``; equal shapes."""
+    for index in ti.grouped(target):
+        target[index] += source[index]
