@@ -1,0 +1,87 @@
+"""A pydantic error in the user's words: dotted key, what is wrong, what is accepted."""
+
+import difflib
+import json
+import typing
+from collections.abc import Iterable, Iterator
+
+from pydantic import BaseModel, ValidationError
+
+_WORDS = {
+    "model_type": "keys and values",
+    "bool_parsing": "true or false",
+    "bool_type": "true or false",
+    "tuple_type": "a list",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "int_parsing": "an integer",
+    "int_type": "an integer",
+    "int_from_float": "an integer",
+    "string_type": "a text",
+}
+
+
+def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
+    """The first wrong key, dotted, and one line about it that begins with the key and ends with the other wrong keys."""
+    problems: dict[str, list] = {}
+    for item in error.errors():
+        problems.setdefault(_key(item["loc"], model), []).append(item)
+    (key, items), *others = problems.items()
+    more = f" (wrong too: {', '.join(other for other, _ in others)})" if others else ""
+    message = _message(items, model)
+    separator = "" if not key else " " if message.startswith("is ") else ": "
+    return key, f"{key}{separator}{message}{more}"
+
+
+def _key(loc: Iterable[str | int], model: type[BaseModel]) -> str:
+    """The dotted key; pydantic's names of union branches are left out."""
+    return ".".join(str(part) for part, written, _ in _walk(loc, model) if written)
+
+
+def _message(items: list, model: type[BaseModel]) -> str:
+    """One item, or one for each branch of a union."""
+    kind = items[0]["type"]
+    if kind == "extra_forbidden":
+        *_, (name, _, owner) = _walk(items[0]["loc"], model)
+        return _unknown(str(name), owner)
+    if kind == "missing":
+        return "is missing; it has no default"
+    if kind == "value_error":
+        return str(items[0]["ctx"]["error"])
+    value = json.dumps(items[0]["input"], ensure_ascii=False, default=str)
+    return f"is {value}; expected {' or '.join(dict.fromkeys(map(_accepted, items)))}"
+
+
+def _accepted(item) -> str:
+    kind = item["type"]
+    words = _WORDS.get(kind) or item["msg"].removeprefix("Input should be ")
+    return f"a number {words}" if kind.startswith(("greater", "less")) else words
+
+
+def _unknown(name: str, owner: type[BaseModel]) -> str:
+    known = list(owner.model_fields)
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"unknown key; {hint}expected one of {', '.join(known)}"
+
+
+def _walk(loc: Iterable[str | int], model: type[BaseModel]) -> Iterator[tuple[str | int, bool, type[BaseModel]]]:
+    """Each part of a location, whether the user wrote it, and the section that it belongs to."""
+    owner, inside = model, True
+    parts = list(loc)
+    for n, part in enumerate(parts):
+        if inside and part in owner.model_fields:
+            yield part, True, owner
+            nested = _section_in(owner.model_fields[str(part)].annotation)
+            owner, inside = (nested, True) if nested else (owner, False)
+        else:
+            # An integer is an index; any other name here is an unknown key, or a branch of a union.
+            yield part, isinstance(part, int) or (inside and n == len(parts) - 1), owner
+
+
+def _section_in(annotation) -> type[BaseModel] | None:
+    """The section in ``Section``, ``Section | None`` or ``tuple[Section, ...]``."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    found = (_section_in(argument) for argument in typing.get_args(annotation))
+    return next((section for section in found if section), None)

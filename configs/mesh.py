@@ -1,0 +1,60 @@
+"""``source`` and ``target``: a mesh, its placement, and how densely it is filled with particles."""
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationInfo, field_validator, model_validator
+
+from configs.base import Count, Positive, Real, Section, Vec3
+
+MESH_FOLDER = Path(str(files("configs") / "meshes"))
+
+
+def packaged_meshes() -> list[str]:
+    """Names of the meshes that come with diffmpm."""
+    return sorted(path.stem for path in MESH_FOLDER.glob("*.obj"))
+
+
+class MeshConfig(Section):
+    """A triangle mesh that becomes particles: scaled, turned about its bounding box's centre, and moved."""
+
+    mesh: str
+    """Path of an OBJ, PLY, STL, OFF or GLB file, from the working directory or from the YAML's own folder; or the
+    name of one of the project's own meshes."""
+    points_per_cell: Count = 8
+    """Particles per grid cell; their spacing is the grid's divided by the cube root of this. Unit: none."""
+    scale: Positive | None = None
+    """Uniform factor about the centre of the bounding box; null is 1. Unit: none."""
+    extent: Positive | None = None
+    """Longest side of the bounding box after scaling, instead of ``scale``; null is off. Unit: length."""
+    volume: Positive | Literal["source"] | None = None
+    """Enclosed volume after scaling, instead of ``scale``; source, for a target, is the source's. null is off.
+    Unit: length³."""
+    center: Vec3 | None = None
+    """Where the centre of the bounding box is put; null leaves it where the file has it. Unit: length."""
+    jitter: Annotated[Real, Field(ge=0, le=1)] = 0.0
+    """Seeded random offset of each particle along each axis, up to ± half of this. Unit: particle spacings."""
+
+    @property
+    def path(self) -> Path:
+        """The mesh file."""
+        return MESH_FOLDER / f"{self.mesh}.obj" if self.mesh in packaged_meshes() else Path(self.mesh)
+
+    @field_validator("mesh")
+    @classmethod
+    def _found(cls, mesh: str, info: ValidationInfo) -> str:
+        folders = [Path.cwd(), *(info.context or {}).get("folders", [])]
+        for path in (Path(folder, mesh) for folder in folders):
+            if path.is_file():
+                return str(path.resolve())
+        if mesh in packaged_meshes():
+            return mesh
+        raise ValueError(f"no such file: {mesh}; expected a mesh file or one of {', '.join(packaged_meshes())}")
+
+    @model_validator(mode="after")
+    def _one_size(self):
+        given = [name for name in ("scale", "extent", "volume") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise ValueError(f"{' and '.join(given)} are given; expected one of them")
+        return self

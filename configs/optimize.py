@@ -1,0 +1,34 @@
+"""``optimize``: episodes, control intervals and the optimiser of the controls."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from configs.base import Count, Integer, Positive, Real, Section
+
+
+class OptimizeConfig(Section):
+    """Chained episodes: the end state of one is the start of the next."""
+
+    episodes: Count = 10
+    """Number of episodes. Unit: none."""
+    steps: Count = 20
+    """Time steps in an episode. Unit: time step."""
+    control_stride: Count = 1
+    """Time steps in a control interval; it divides ``steps``. Unit: time step."""
+    iterations: Count = 10
+    """Updates of all controls in an episode. Unit: none."""
+    optimizer: Literal["adam"] = "adam"
+    """The update rule."""
+    lr: Positive = 1e-2
+    """Step length of the optimiser, in entries of the control deformation gradient. Unit: none."""
+    lr_growth: Annotated[Real, Field(ge=1)] = 1.1
+    """Factor on the step length after an accepted step; 1 keeps it. Unit: none."""
+    max_halvings: Annotated[Integer, Field(ge=0)] = 4
+    """How often a step that raises the objective or breaks the state is halved before the episode ends. Unit: none."""
+
+    @model_validator(mode="after")
+    def _stride_divides_steps(self):
+        if self.steps % self.control_stride:
+            raise ValueError(f"control_stride {self.control_stride} does not divide steps {self.steps}")
+        return self
