@@ -66,3 +66,15 @@ def cofactor3(a):
     c1 = ti.Vector([a[0, 1], a[1, 1], a[2, 1]])
     c2 = ti.Vector([a[0, 2], a[1, 2], a[2, 2]])
     return ti.Matrix.cols([c1.cross(c2), c2.cross(c0), c0.cross(c1)])
+
+
+@ti.func
+def skew(v):
+    """The matrix of the cross product: ``skew(v) @ u = v × u``."""
+    return ti.Matrix([[0.0, -v[2], v[1]], [v[2], 0.0, -v[0]], [-v[1], v[0], 0.0]])
+
+
+@ti.func
+def axial(m):
+    """The vector with ``axial(m) · w = m : skew(w)`` for every w."""
+    return ti.Vector([m[2, 1] - m[1, 2], m[0, 2] - m[2, 0], m[1, 0] - m[0, 1]])

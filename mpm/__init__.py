@@ -1,0 +1,1 @@
+"""MLS-MPM in Taichi: particles from meshes, constitutive laws, transfers, grid, solver and its exact adjoint."""

@@ -1,0 +1,25 @@
+"""Compressible neo-Hookean elasticity (Bonet and Wood, "Nonlinear Continuum Mechanics", 2nd ed., eq. 6.27)."""
+
+import taichi as ti
+
+from kernels.linalg import eye3, frobenius
+from mpm.laws.law import Law
+
+
+@ti.func
+def energy(f, r, parameters):
+    """Ψ = μ/2 (tr FᵀF − 3) − μ ln J + λ/2 (ln J)². Undefined for J ≤ 0: gives NaN, which the solver reports."""
+    lam, mu = parameters[0], parameters[1]
+    log_j = ti.log(f.determinant())
+    return 0.5 * mu * (frobenius(f, f) - 3.0) - mu * log_j + 0.5 * lam * log_j**2
+
+
+@ti.func
+def kirchhoff_stress(f, r, parameters):
+    """τ = μ (F Fᵀ − I) + λ ln J I."""
+    lam, mu = parameters[0], parameters[1]
+    log_j = ti.log(f.determinant())
+    return mu * (f @ f.transpose() - eye3()) + lam * log_j * eye3()
+
+
+NEO_HOOKEAN = Law("neo_hookean", ("lam", "mu"), energy, kirchhoff_stress, uses_rotation=False)

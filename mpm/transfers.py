@@ -1,0 +1,163 @@
+"""Particle–grid transfers of MLS-MPM with APIC's affine term, and their adjoints, one particle at a time.
+
+P2G: m_i += w m,  p_i += w (momentum + G d);  G2P: v' = Σ w v_i,  C = k Σ w v_i dᵀ,  with d = x_i − x_p
+(Hu et al., "A Moving Least Squares Material Point Method", 2018, eq. 16–19; Jiang et al., "APIC", 2015).
+The loop over the innermost axis, contiguous in memory, is unrolled; the outer two run.
+"""
+
+import taichi as ti
+
+from mpm.bspline import INVERSE_INERTIA, first_node, pick, weight_slopes, weights
+from mpm.constants import ORIGIN, SPACING
+from mpm.grid import node_vec3
+
+
+@ti.func
+def cell_coordinate(x, constants: ti.template()):
+    """Position in cells from node (0, 0, 0)."""
+    origin = ti.Vector([constants[ORIGIN + c] for c in ti.static(range(3))])
+    return (x - origin) / constants[SPACING]
+
+
+@ti.func
+def inverse_inertia(constants: ti.template(), nodes: ti.template()):
+    """k = 4 / h² (quadratic) or 3 / h² (cubic)."""
+    return INVERSE_INERTIA[nodes] / (constants[SPACING] * constants[SPACING])
+
+
+@ti.func
+def stencil(x, constants: ti.template(), nodes: ti.template()):
+    """First node and the weights along each axis."""
+    u = cell_coordinate(x, constants)
+    first = first_node(u, nodes)
+    t = u - first
+    return first, t, weights(t[0], nodes), weights(t[1], nodes), weights(t[2], nodes)
+
+
+@ti.func
+def is_inside(x, grid: ti.template(), constants: ti.template(), nodes: ti.template()):
+    """Whether all nodes that the particle touches exist; false for a position that is not finite."""
+    u = cell_coordinate(x, constants)
+    low = ti.static(0.5 if nodes == 3 else 1.0)
+    inside = True
+    for axis in ti.static(range(3)):
+        high = grid.shape[axis] - nodes + low + 1.0
+        if not (u[axis] >= low and u[axis] < high):
+            inside = False
+    return inside
+
+
+@ti.func
+def p2g(grid: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()):
+    """Add a particle of mass ``m`` to the grid: p_i += w (momentum + affine d)."""
+    first, t, wx, wy, wz = stencil(x, constants, nodes)
+    h = constants[SPACING]
+    for ij in range(nodes * nodes):
+        i, j = ij // nodes, ij % nodes
+        wxy = pick(wx, i) * pick(wy, j)
+        column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
+        for k in ti.static(range(nodes)):
+            w = wxy * wz[k]
+            node = first + ti.Vector([i, j, k])
+            p = w * (column + (h * (k - t[2])) * _column(affine, 2))
+            ti.atomic_add(grid[node, 0], w * m)
+            for c in ti.static(range(3)):
+                ti.atomic_add(grid[node, 1 + c], p[c])
+
+
+@ti.func
+def g2p(grid: ti.template(), constants: ti.template(), x, nodes: ti.template()):
+    """v' = Σ w v_i and C = k Σ w v_i dᵀ."""
+    first, t, wx, wy, wz = stencil(x, constants, nodes)
+    v = ti.Vector([0.0, 0.0, 0.0])
+    vx, vy, vz = v, v, v  # Σ w v_i d_axis / h
+    for ij in range(nodes * nodes):
+        i, j = ij // nodes, ij % nodes
+        row, row_z = ti.Vector([0.0, 0.0, 0.0]), ti.Vector([0.0, 0.0, 0.0])
+        for k in ti.static(range(nodes)):
+            v_i = wz[k] * node_vec3(grid, first + ti.Vector([i, j, k]))
+            row += v_i
+            row_z += (k - t[2]) * v_i
+        wxy = pick(wx, i) * pick(wy, j)
+        v += wxy * row
+        vx += (wxy * (i - t[0])) * row
+        vy += (wxy * (j - t[1])) * row
+        vz += wxy * row_z
+    scale = inverse_inertia(constants, nodes) * constants[SPACING]
+    return v, scale * ti.Matrix.cols([vx, vy, vz])
+
+
+@ti.func
+def g2p_adjoint(
+    grid: ti.template(),
+    grid_bar: ti.template(),
+    constants: ti.template(),
+    x,
+    v_bar,
+    c_bar,
+    v_new,
+    nodes: ti.template(),
+):
+    """Scatter dL/dv_i from dL/dv' and dL/dC, and return dL/dx (method.md 5a, step 4). ``v_new`` is v'."""
+    first, t, wx, wy, wz = stencil(x, constants, nodes)
+    gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
+    h = constants[SPACING]
+    k_inertia = inverse_inertia(constants, nodes)
+    x_bar = ti.Vector([0.0, 0.0, 0.0])
+    for ij in range(nodes * nodes):
+        i, j = ij // nodes, ij % nodes
+        wx_i, wy_j = pick(wx, i), pick(wy, j)
+        column = v_bar + (k_inertia * h) * ((i - t[0]) * _column(c_bar, 0) + (j - t[1]) * _column(c_bar, 1))
+        value, slope_z = 0.0, 0.0
+        for k in ti.static(range(nodes)):
+            node = first + ti.Vector([i, j, k])
+            seed = column + (k_inertia * h * (k - t[2])) * _column(c_bar, 2)
+            for c in ti.static(range(3)):
+                ti.atomic_add(grid_bar[node, 1 + c], (wx_i * wy_j * wz[k]) * seed[c])
+            dot = seed.dot(node_vec3(grid, node))
+            value += wz[k] * dot
+            slope_z += gz[k] * dot
+        x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wx_i * wy_j * slope_z])
+    return x_bar / h - k_inertia * (c_bar.transpose() @ v_new)
+
+
+@ti.func
+def p2g_adjoint(
+    grid_bar: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()
+):
+    """Gather dL/dx, and Σ w m̄_i, Σ w p̄_i, Σ w p̄_i dᵀ, the gradients of m, momentum and affine (5a, step 6)."""
+    first, t, wx, wy, wz = stencil(x, constants, nodes)
+    gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
+    h = constants[SPACING]
+    zero = ti.Vector([0.0, 0.0, 0.0])
+    x_bar, p_bar, px, py, pz = zero, zero, zero, zero, zero
+    m_bar = 0.0
+    for ij in range(nodes * nodes):
+        i, j = ij // nodes, ij % nodes
+        wx_i, wy_j = pick(wx, i), pick(wy, j)
+        column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
+        value, slope_z, m_row = 0.0, 0.0, 0.0
+        row, row_z = zero, zero
+        for k in ti.static(range(nodes)):
+            node = first + ti.Vector([i, j, k])
+            m_i, p_i = grid_bar[node, 0], node_vec3(grid_bar, node)
+            dot = m * m_i + p_i.dot(column + (h * (k - t[2])) * _column(affine, 2))
+            value += wz[k] * dot
+            slope_z += gz[k] * dot
+            m_row += wz[k] * m_i
+            row += wz[k] * p_i
+            row_z += (wz[k] * (k - t[2])) * p_i
+        wxy = wx_i * wy_j
+        x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wxy * slope_z])
+        m_bar += wxy * m_row
+        p_bar += wxy * row
+        px += (wxy * (i - t[0])) * row
+        py += (wxy * (j - t[1])) * row
+        pz += wxy * row_z
+    affine_bar = h * ti.Matrix.cols([px, py, pz])
+    return x_bar / h - affine.transpose() @ p_bar, m_bar, p_bar, affine_bar
+
+
+@ti.func
+def _column(a, j: ti.template()):
+    return ti.Vector([a[0, j], a[1, j], a[2, j]])
