@@ -20,18 +20,27 @@ def real_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
     return _zeroed(real_dtype(), shape, needs_grad)
 
 
+def scratch_array(*shape: int) -> ti.Ndarray:
+    """A new array of the runtime's floating-point type with arbitrary contents: the kernels write before they read."""
+    return ti.ndarray(real_dtype(), _extents(shape))
+
+
 def int_array(*shape: int) -> ti.Ndarray:
     """A new zero-filled ``int32`` array."""
     return _zeroed(ti.i32, shape, False)
 
 
 def _zeroed(dtype, shape, needs_grad):
-    # Taichi cannot allocate an empty array: a zero extent becomes one, and kernels get the true count.
-    array = ti.ndarray(dtype, tuple(max(int(extent), 1) for extent in shape), needs_grad=needs_grad)
+    array = ti.ndarray(dtype, _extents(shape), needs_grad=needs_grad)
     array.fill(0)
     if needs_grad:
         array.grad.fill(0)
     return array
+
+
+def _extents(shape):
+    # Taichi cannot allocate an empty array: a zero extent becomes one, and kernels get the true count.
+    return tuple(max(int(extent), 1) for extent in shape)
 
 
 def from_numpy(values, needs_grad: bool = False) -> ti.Ndarray:

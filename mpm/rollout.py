@@ -6,7 +6,7 @@ import numpy as np
 import taichi as ti
 
 from configs.errors import InputError
-from kernels.arrays import int_array, real_array
+from kernels.arrays import int_array, real_array, real_dtype, scratch_array
 from mpm.constants import COUNT
 from mpm.state import COMPONENTS
 
@@ -46,9 +46,9 @@ class Rollout:
         self.constants = real_array(COUNT, needs_grad=differentiable)
         self.frames = real_array(steps // record_every, COMPONENTS, n, needs_grad=differentiable)
         segments = math.ceil(steps / self.segment)
-        self.states = real_array(self.segment + 1, COMPONENTS, n)
+        self.states = scratch_array(self.segment + 1, COMPONENTS, n)
         """States of the segment in work; slot 0 is its start."""
-        self.checkpoints = real_array(segments if differentiable and segments > 1 else 1, COMPONENTS, n)
+        self.checkpoints = scratch_array(segments if differentiable and segments > 1 else 1, COMPONENTS, n)
         """Starts of all segments."""
         self.status = int_array(3)
         self.clear_status()
@@ -81,7 +81,7 @@ def segment_length(steps: int, n: int, memory_budget_mb: float) -> int:
     Raises:
         InputError: not even the most economical length (about √steps) fits.
     """
-    bytes_per_state = COMPONENTS * n * (8 if _real_bytes() == 8 else 4)
+    bytes_per_state = COMPONENTS * n * (8 if real_dtype() == ti.f64 else 4)
     budget = memory_budget_mb * 2**20 / bytes_per_state
     if steps + 1 <= budget:
         return steps
@@ -93,9 +93,3 @@ def segment_length(steps: int, n: int, memory_budget_mb: float) -> int:
             f"mpm.memory_budget_mb is {memory_budget_mb:g}; {steps} steps of {n} particles need at least {needed:.0f}"
         )
     return lengths[-1]
-
-
-def _real_bytes() -> int:
-    from kernels.arrays import real_dtype
-
-    return 8 if real_dtype() == ti.f64 else 4

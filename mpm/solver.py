@@ -33,9 +33,7 @@ class Solver:
 
     def rollout(self, **sizes) -> Rollout:
         """A new evaluation: the arguments of ``Rollout`` but for those that the configuration knows."""
-        rollout = Rollout(
-            parameters=len(self.law.parameters), memory_budget_mb=self.config.memory_budget_mb, **sizes
-        )
+        rollout = Rollout(parameters=len(self.law.parameters), memory_budget_mb=self.config.memory_budget_mb, **sizes)
         if rollout.differentiable:
             self._prepare_adjoint(rollout.n)
         return rollout

@@ -245,9 +245,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
             grid_velocity(grid, constants, walls, node)
         for p in range(states.shape[2]):
-            update_adjoint(
-                states, source, target, controls, interval, grid, grid_bar, adjoint, law_f_bar, constants, p
-            )
+            update_adjoint(states, source, target, controls, interval, grid, grid_bar, adjoint, law_f_bar, constants, p)
         for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
             share = grid_velocity_adjoint(grid, grid_bar, constants, walls, node)
             for c in ti.static(range(3)):

@@ -122,9 +122,7 @@ def g2p_adjoint(
 
 
 @ti.func
-def p2g_adjoint(
-    grid_bar: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()
-):
+def p2g_adjoint(grid_bar: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()):
     """Gather dL/dx, and Σ w m̄_i, Σ w p̄_i, Σ w p̄_i dᵀ, the gradients of m, momentum and affine (5a, step 6)."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)

@@ -1,0 +1,81 @@
+"""The mass-matching loss as a torch function, and the nodal mass that makes its target."""
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bridge.checks import expect_shape
+from bridge.exchange import from_torch, load, to_torch
+from bridge.runtime import current
+from configs.errors import InputError
+from configs.mpm import MPMConfig
+from kernels.arrays import scratch_array
+from kernels.lock import launch_lock
+from mpm.bspline import NODES
+from mpm.mass_loss import MassLoss, _mass_loss_grad, grid_constants, mass_loss, rasterize_mass
+
+
+def rasterize_particle_mass(x: Tensor, mass: Tensor, config: MPMConfig) -> Tensor:
+    """Nodal mass [nx, ny, nz] of particles ``x [N, 3]`` of ``mass [N]``; not differentiable."""
+    current()
+    expect_shape("rasterize_particle_mass", "x", x, ("N", 3))
+    expect_shape("rasterize_particle_mass", "mass", mass, (x.shape[0],))
+    with launch_lock:
+        node_mass = scratch_array(*config.grid.size)
+        rasterize_mass(
+            from_torch(x),
+            from_torch(mass),
+            x.shape[0],
+            node_mass,
+            grid_constants(config.grid),
+            NODES[config.kernel],
+        )
+        return to_torch(node_mass, config.grid.size, x.device)
+
+
+def mass_matching_loss(
+    x: Tensor, mass: Tensor, target_mass: Tensor, config: MPMConfig, outside_weight: float = 1.0
+) -> Tensor:
+    """Logarithmic difference of nodal masses, summed over all nodes (Xu et al., TVCG 2025; docs/method.md).
+
+    Args:
+        x: positions [N, 3]. mass: [N]. target_mass: nodal mass [nx, ny, nz] of the target.
+        outside_weight: weight of nodes that the target leaves empty.
+
+    Returns:
+        0-d tensor; gradients to ``x`` and ``mass`` are those of this very value.
+    """
+    current()
+    expect_shape("mass_matching_loss", "x", x, ("N", 3))
+    expect_shape("mass_matching_loss", "mass", mass, (x.shape[0],))
+    expect_shape("mass_matching_loss", "target_mass", target_mass, tuple(config.grid.size))
+    if outside_weight < 0:
+        raise InputError(f"mass_matching_loss: outside_weight is {outside_weight}; expected at least 0")
+    return _MassMatching.apply(x, mass, target_mass, config, outside_weight)
+
+
+class _MassMatching(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x, mass, target_mass, config, outside_weight):
+        with launch_lock:
+            buffers = MassLoss(config.grid, config.kernel, x.shape[0], outside_weight)
+            load(x, buffers.x)
+            load(mass, buffers.mass)
+            load(target_mass, buffers.target)
+            mass_loss(buffers)
+            loss = to_torch(buffers.loss, (1,), x.device)
+        ctx.buffers = buffers
+        return loss[0]
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, loss_bar):
+        b = ctx.buffers
+        with launch_lock:
+            load(loss_bar.reshape(1), b.loss.grad)
+            b.x.grad.fill(0)
+            b.mass.grad.fill(0)
+            _mass_loss_grad(b)
+            x_bar = to_torch(b.x.grad, (b.n, 3), loss_bar.device)
+            mass_bar = to_torch(b.mass.grad, (b.n,), loss_bar.device)
+        return x_bar, mass_bar, None, None, None

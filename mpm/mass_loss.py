@@ -1,0 +1,194 @@
+"""The mass-matching loss on the grid (Xu et al., TVCG 2025; method.md 6), and the gradient of exactly that value.
+
+With c_i the particles' mass at node i, t_i the target's and s = (Σ t + ε_s) / (Σ c + ε_s):
+
+    L = Σ_i o_i ½ [log(s c_i + 1 + ε) − log(t_i + 1 + ε)]² + Σ_{s c_i < m} (m − s c_i)²
+
+o_i is ``outside_weight`` where the target is empty, else 1; it stands in the value, so value and gradient agree.
+"""
+
+import numpy as np
+import taichi as ti
+
+from configs.mpm import GridConfig
+from kernels.arrays import from_numpy, real_array, scratch_array
+from kernels.linalg import load_vec3
+from mpm.bspline import NODES, pick, weight_slopes
+from mpm.constants import COUNT, MASS_CUT, ORIGIN, SPACING
+from mpm.transfers import stencil
+
+LOG_SHIFT = 1.0 + 1e-4
+"""1 + ε."""
+SUM_SHIFT = 1e-6
+"""ε_s: keeps s finite for an empty grid. Unit: mass."""
+MIN_MASS = 1e-3
+"""m: below this a node asks for mass. Unit: mass."""
+
+
+class MassLoss:
+    """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target [nx, ny, nz]`` -> ``loss [1]``."""
+
+    def __init__(self, grid: GridConfig, kernel: str, n: int, outside_weight: float = 1.0):
+        self.n, self.nodes, self.outside_weight = n, NODES[kernel], float(outside_weight)
+        self.x = real_array(n, 3, needs_grad=True)
+        self.mass = real_array(n, needs_grad=True)
+        self.target = real_array(*grid.size)
+        self.loss = real_array(1, needs_grad=True)
+        self.node_mass = real_array(*grid.size)
+        self.node_bar = scratch_array(*grid.size)
+        self.sums = real_array(grid.size[0], 4)
+        """Per layer of nodes: Σ c, Σ t, loss, Σ c dL/d(s c)."""
+        self.constants = grid_constants(grid)
+
+
+def grid_constants(grid: GridConfig) -> ti.Ndarray:
+    """The array ``constants`` of a grid alone, for kernels that only transfer."""
+    values = np.zeros(COUNT)
+    values[SPACING] = grid.spacing
+    values[ORIGIN : ORIGIN + 3] = grid.origin
+    return from_numpy(values)
+
+
+@ti.kernel
+def rasterize_mass(
+    x: ti.types.ndarray(ndim=2),
+    mass: ti.types.ndarray(ndim=1),
+    n: ti.i32,
+    node_mass: ti.types.ndarray(ndim=3),
+    constants: ti.types.ndarray(ndim=1),
+    nodes: ti.template(),
+):
+    """node_mass_i = Σ_p w_ip m_p. Nodes outside the grid are skipped, as in the reference."""
+    for node in ti.grouped(node_mass):
+        node_mass[node] = 0.0
+    for p in range(n):
+        first, _, wx, wy, wz = stencil(load_vec3(x, p), constants, nodes)
+        for ij in range(nodes * nodes):
+            i, j = ij // nodes, ij % nodes
+            wxy = mass[p] * pick(wx, i) * pick(wy, j)
+            for k in ti.static(range(nodes)):
+                node = first + ti.Vector([i, j, k])
+                if _exists(node_mass, node):
+                    ti.atomic_add(node_mass[node], wxy * wz[k])
+
+
+@ti.ad.grad_replaced
+def mass_loss(b: MassLoss) -> None:
+    """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
+    rasterize_mass(b.x, b.mass, b.n, b.node_mass, b.constants, b.nodes)
+    _compare(b.node_mass, b.target, b.node_bar, b.sums, b.outside_weight, b.loss)
+
+
+@ti.ad.grad_for(mass_loss)
+def _mass_loss_grad(b: MassLoss) -> None:
+    _gather(b.x, b.mass, b.n, b.node_bar, b.loss.grad, b.x.grad, b.mass.grad, b.constants, b.nodes)
+
+
+@ti.kernel
+def _compare(
+    node_mass: ti.types.ndarray(ndim=3),
+    target: ti.types.ndarray(ndim=3),
+    node_bar: ti.types.ndarray(ndim=3),
+    sums: ti.types.ndarray(ndim=2),
+    outside_weight: float,
+    loss: ti.types.ndarray(ndim=1),
+):
+    # One thread a layer of nodes, and one over the layers: sums of the same order every time.
+    for i in range(node_mass.shape[0]):
+        c_sum, t_sum = 0.0, 0.0
+        for j, k in ti.ndrange(node_mass.shape[1], node_mass.shape[2]):
+            c_sum += node_mass[i, j, k]
+            t_sum += target[i, j, k]
+        sums[i, 0], sums[i, 1] = c_sum, t_sum
+    for i in range(node_mass.shape[0]):
+        scale = _mass_scale(sums)
+        value, coupling = 0.0, 0.0
+        for j, k in ti.ndrange(node_mass.shape[1], node_mass.shape[2]):
+            node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], outside_weight)
+            value += node_value
+            coupling += slope * node_mass[i, j, k]
+            node_bar[i, j, k] = scale * slope
+        sums[i, 2], sums[i, 3] = value, coupling
+    for i in range(node_mass.shape[0]):
+        # s depends on Σ c: dL/dc_i = s g_i − s / (Σ c + ε_s) Σ_j g_j c_j
+        c_sum, coupling = SUM_SHIFT, 0.0
+        for layer in range(sums.shape[0]):
+            c_sum += sums[layer, 0]
+            coupling += sums[layer, 3]
+        shift = _mass_scale(sums) * coupling / c_sum
+        for j, k in ti.ndrange(node_mass.shape[1], node_mass.shape[2]):
+            node_bar[i, j, k] = node_bar[i, j, k] - shift
+    for _ in range(1):
+        total = 0.0
+        for layer in range(sums.shape[0]):
+            total += sums[layer, 2]
+        loss[0] = total
+
+
+@ti.func
+def _mass_scale(sums: ti.template()):
+    c_sum, t_sum = SUM_SHIFT, SUM_SHIFT
+    for layer in range(sums.shape[0]):
+        c_sum += sums[layer, 0]
+        t_sum += sums[layer, 1]
+    return t_sum / c_sum
+
+
+@ti.func
+def _node_loss(scaled, target, outside_weight):
+    """The node's loss and its derivative with respect to s c_i."""
+    difference = ti.log(scaled + LOG_SHIFT) - ti.log(target + LOG_SHIFT)
+    weight = 1.0
+    if target <= MASS_CUT:
+        weight = outside_weight
+    value = 0.5 * weight * difference * difference
+    slope = weight * difference / (scaled + LOG_SHIFT)
+    if scaled < MIN_MASS:
+        value += (MIN_MASS - scaled) ** 2
+        slope -= 2.0 * (MIN_MASS - scaled)
+    return value, slope
+
+
+@ti.kernel
+def _gather(
+    x: ti.types.ndarray(ndim=2),
+    mass: ti.types.ndarray(ndim=1),
+    n: ti.i32,
+    node_bar: ti.types.ndarray(ndim=3),
+    loss_bar: ti.types.ndarray(ndim=1),
+    x_bar: ti.types.ndarray(ndim=2),
+    mass_bar: ti.types.ndarray(ndim=1),
+    constants: ti.types.ndarray(ndim=1),
+    nodes: ti.template(),
+):
+    for p in range(n):
+        first, t, wx, wy, wz = stencil(load_vec3(x, p), constants, nodes)
+        gx = weight_slopes(t[0], nodes)
+        gy = weight_slopes(t[1], nodes)
+        gz = weight_slopes(t[2], nodes)
+        value = 0.0
+        gradient = ti.Vector([0.0, 0.0, 0.0])
+        for ij in range(nodes * nodes):
+            i, j = ij // nodes, ij % nodes
+            row, slope_z = 0.0, 0.0
+            for k in ti.static(range(nodes)):
+                node = first + ti.Vector([i, j, k])
+                if _exists(node_bar, node):
+                    row += wz[k] * node_bar[node]
+                    slope_z += gz[k] * node_bar[node]
+            wx_i, wy_j = pick(wx, i), pick(wy, j)
+            value += wx_i * wy_j * row
+            gradient += ti.Vector([pick(gx, i) * wy_j * row, wx_i * pick(gy, j) * row, wx_i * wy_j * slope_z])
+        mass_bar[p] = mass_bar[p] + loss_bar[0] * value
+        scale = loss_bar[0] * mass[p] / constants[SPACING]
+        for c in ti.static(range(3)):
+            x_bar[p, c] = x_bar[p, c] + scale * gradient[c]
+
+
+@ti.func
+def _exists(grid: ti.template(), node):
+    exists = True
+    for axis in ti.static(range(3)):
+        if node[axis] < 0 or node[axis] >= grid.shape[axis]:
+            exists = False
+    return exists
