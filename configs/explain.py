@@ -22,7 +22,7 @@ _WORDS = {
 
 
 def explain(error: ValidationError, model: type[BaseModel]) -> tuple[str, str]:
-    """The first wrong key, dotted, and one line about it that begins with the key and ends with the other wrong keys."""
+    """The first wrong key, dotted, and a line that begins with it and ends with the other wrong keys."""
     problems: dict[str, list] = {}
     for item in error.errors():
         problems.setdefault(_key(item["loc"], model), []).append(item)

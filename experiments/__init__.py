@@ -1,0 +1,1 @@
+"""Tasks run from YAML, their outputs and metrics, and the command line."""

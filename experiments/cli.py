@@ -1,0 +1,71 @@
+"""The command ``diffmpm``. Heavy libraries load only once the input has been checked."""
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from configs.errors import InputError
+from configs.load import load_config
+
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; bad input ends in one line on stderr and the exit code 2."""
+    os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+    args = _parse(arguments)
+    try:
+        args.command(args)
+    except InputError as error:
+        print(f"diffmpm: {' '.join(str(error).split())}", file=sys.stderr)
+        return EXIT_BAD_INPUT
+    except KeyboardInterrupt:
+        print("diffmpm: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="diffmpm", description="Differentiable simulation from physics to pixels.")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run an experiment", description="Run an experiment from its YAML file.")
+    run.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a preset such as sphere_to_rabbit")
+    run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values to replace, such as mpm.dt=0.002")
+    run.add_argument("--output", type=Path, metavar="DIR", help="where results go (default: outputs/CONFIG)")
+    run.set_defaults(command=_run, overrides=[])
+
+    info = commands.add_parser("info", help="show versions, backends and devices")
+    info.set_defaults(command=_info)
+
+    # argparse takes positional arguments in one block only: overrides after --output arrive in the rest.
+    args, rest = parser.parse_known_args(arguments)
+    if rest and (not hasattr(args, "overrides") or any(text.startswith("-") for text in rest)):
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if rest:
+        args.overrides = [*args.overrides, *rest]
+    return args
+
+
+def _run(args: argparse.Namespace) -> None:
+    config = load_config(args.config, args.overrides)
+    output = args.output or Path("outputs", Path(args.config).stem)
+    if output.exists() and not output.is_dir():
+        raise InputError(f"--output {output}: is a file; expected a folder")
+    importlib.import_module(f"experiments.{config.task}").run(config, output)
+
+
+def _info(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from experiments.info import show
+
+    show(Console())
+
+
+if __name__ == "__main__":
+    sys.exit(main())
