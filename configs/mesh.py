@@ -17,7 +17,7 @@ def packaged_meshes() -> list[str]:
 
 
 class MeshConfig(Section):
-    """A triangle mesh that becomes particles: scaled, turned about its bounding box's centre, and moved."""
+    """A triangle mesh that becomes particles: scaled about its bounding box's centre, then moved."""
 
     mesh: str
     """Path of an OBJ, PLY, STL, OFF or GLB file, from the working directory or from the YAML's own folder; or the

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from configs.base import NonNegative, Positive, Section, Vec3
+from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Vec3
 
 WallKind = Literal["none", "sticky", "slip", "separate"]
 FACES = ("x_min", "x_max", "y_min", "y_max", "z_min", "z_max")
@@ -17,8 +17,8 @@ class GridConfig(Section):
     """Position of node (0, 0, 0). Unit: length."""
     spacing: Positive = 0.0625
     """Distance between neighbouring nodes. Unit: length."""
-    size: tuple[int, int, int] = (33, 33, 33)
-    """Number of nodes along x, y, z; at least 8 each."""
+    size: tuple[Integer, Integer, Integer] = (33, 33, 33)
+    """Number of nodes along x, y, z; at least 8 each. Unit: nodes."""
 
     @model_validator(mode="after")
     def _large_enough(self):
@@ -46,7 +46,7 @@ class BoundaryConfig(Section):
     """Face of smallest z."""
     z_max: WallKind = "none"
     """Face of largest z."""
-    thickness: Annotated[int, Field(ge=1)] = 3
+    thickness: Count = 3
     """Layers of nodes, from the face inwards, on which the condition acts. Unit: nodes."""
 
     @model_validator(mode="before")
@@ -62,7 +62,7 @@ class MaterialConfig(Section):
     """Name of the law; docs/method.md has their equations."""
     youngs_modulus: Positive = 1.4e5
     """Young's modulus E. Unit: pressure (Pa in SI)."""
-    poissons_ratio: Annotated[float, Field(gt=-1, lt=0.5)] = 0.2
+    poissons_ratio: Annotated[Real, Field(gt=-1, lt=0.5)] = 0.2
     """Poisson's ratio ν. Unit: none."""
     density: Positive = 1000.0
     """Mass per rest volume. Unit: mass / length³."""
@@ -96,10 +96,11 @@ class MPMConfig(Section):
     """Walls of the grid's box."""
     material: MaterialConfig = MaterialConfig()
     """Constitutive law and density."""
-    f_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    f_smoothing: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     """γ: share of the old F kept in each step, F' = (1 − γ)(I + dt C)A + γF. 0 is off. Unit: none."""
-    j_min: Annotated[float, Field(gt=0, lt=1)] | None = None
-    """Smallest volume ratio that one step may reach; compression beyond it is scaled back. null is off."""
+    j_min: Annotated[Real, Field(gt=0, lt=1)] | None = None
+    """Smallest volume ratio that one step may reach; compression beyond it is scaled back. null is off.
+    Unit: none."""
     bulk_viscosity: NonNegative = 0.0
     """ζ: adds ζ tr(C) I to the Kirchhoff stress. Unit: pressure × time."""
     memory_budget_mb: Positive = 2048.0

@@ -44,8 +44,9 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     # argparse takes positional arguments in one block only: overrides after --output arrive in the rest.
     args, rest = parser.parse_known_args(arguments)
-    if rest and (not hasattr(args, "overrides") or any(text.startswith("-") for text in rest)):
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    unknown = [text for text in rest if args.command is not _run or text.startswith("-")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if rest:
         args.overrides = [*args.overrides, *rest]
     return args

@@ -24,6 +24,7 @@ def backends() -> Iterator[tuple[str, str]]:
     import taichi as ti
     import torch
 
+    ti.set_logging_level(ti.ERROR)  # a library that Taichi looks for and does not find is no news here
     supported = ti.lang.misc.is_arch_supported
     yield "cpu", f"{os.cpu_count()} threads"
     if supported(ti.cuda) and torch.cuda.is_available():

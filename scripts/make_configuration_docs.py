@@ -1,0 +1,94 @@
+"""Write docs/configuration.md from the schema: ``python -m scripts.make_configuration_docs``."""
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from configs.experiment import ExperimentConfig
+
+PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
+HEAD = """# Configuration
+
+Every key of an experiment's YAML file. This page is made from the schema in `configs/` by
+`python -m scripts.make_configuration_docs`; the same models configure the Python API.
+
+Units are your own, consistent ones: with length in metre, mass in kilogram and time in second, pressure is in pascal.
+Any key can be replaced on the command line, its value written in YAML:
+
+    diffmpm run sphere_to_rabbit mpm.dt=0.002 render.width=256 cameras.orbit.count=8
+"""
+UNIT = re.compile(r"\s*Unit: (.*?)\.?$")
+
+
+def page() -> str:
+    """The whole page, Markdown."""
+    schema = ExperimentConfig.model_json_schema()
+    keys: dict[str, list[str]] = {}
+    for key, section in _sections(schema, "", schema["$defs"]):
+        keys.setdefault(section, []).append(f"`{key}`")
+    parts = [HEAD, *_table("Experiment", schema)]
+    for section, names in keys.items():
+        parts += _table(", ".join(names), schema["$defs"][section])
+    return "\n".join(parts).replace("``", "`")
+
+
+def _sections(schema: dict, prefix: str, definitions: dict) -> Iterator[tuple[str, str]]:
+    """Dotted key and name of every section below one."""
+    for name, field in schema["properties"].items():
+        if section := _reference(field):
+            yield prefix + name, section
+            yield from _sections(definitions[section], f"{prefix}{name}.", definitions)
+
+
+def _table(title: str, schema: dict) -> Iterator[str]:
+    """A section's own keys."""
+    yield f"## {title}\n\n{schema['description'].strip()}\n"
+    yield "| key | accepted | default | unit | meaning |\n| --- | --- | --- | --- | --- |"
+    for name, field in schema["properties"].items():
+        yield _row(name, field, name in schema.get("required", []))
+    yield ""
+
+
+def _row(name: str, field: dict, required: bool) -> str:
+    text = " ".join(field["description"].split())
+    unit = UNIT.search(text)
+    default = "required" if required else "" if _is_section(field) else f"`{json.dumps(field['default'])}`"
+    cells = (f"`{name}`", _accepted(field), default, unit[1] if unit else "", UNIT.sub("", text))
+    return "| " + " | ".join(cells).replace("\n", " ") + " |"
+
+
+def _is_section(field: dict) -> bool:
+    return "$ref" in field
+
+
+def _reference(field: dict) -> str | None:
+    """Name of the section in a field that is one, may be one, or lists them."""
+    if _is_section(field):
+        return field["$ref"].rsplit("/", 1)[1]
+    inner = [*field.get("anyOf", []), *([field["items"]] if isinstance(field.get("items"), dict) else [])]
+    return next(filter(None, map(_reference, inner)), None)
+
+
+def _accepted(field: dict) -> str:
+    if _is_section(field):
+        return "keys"
+    if "anyOf" in field:
+        return " or ".join(map(_accepted, field["anyOf"]))
+    if "prefixItems" in field:
+        return f"{len(field['prefixItems'])} × {_accepted(field['prefixItems'][0])}"
+    if field.get("type") == "array":
+        return f"list of {_accepted(field['items'])}"
+    if words := field.get("enum", [field["const"]] if "const" in field else []):
+        return ", ".join(f"`{word}`" for word in words)
+    names = {"string": "text", "boolean": "`true`, `false`", "null": "`null`"}
+    return names.get(field["type"], field["type"]) + _bounds(field)
+
+
+def _bounds(field: dict) -> str:
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    return "".join(f" {sign} {field[name]:g}" for name, sign in signs.items() if name in field)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page())
