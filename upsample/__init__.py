@@ -1,0 +1,1 @@
+"""Particles (x, F) to surface Gaussians (means, covars): detection at rest, deformation with the material."""

@@ -1,0 +1,163 @@
+"""Which particles of a rest shape lie at its surface, and where the surface faces.
+
+Inside a body the neighbours of a particle balance; at the surface one side is missing. The mean offset to the
+neighbours measures that and points inwards. What is thinner than the support is balanced but sparse: few neighbours
+make a surface too. The selection is detached from every gradient.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import taichi as ti
+
+from configs.errors import InputError
+from kernels.arrays import from_numpy, real_array
+from kernels.cells import CellList, cell_range
+from kernels.linalg import load_vec3, store_vec3
+
+SUPPORT = 2.1
+"""Radius in which neighbours count, in spacings: reaches the second layer of a lattice, not the third."""
+FLAT_ASYMMETRY = 0.31
+"""Asymmetry of the outer layer of a cubic lattice cut along a lattice plane; inclined cuts have more."""
+FULL_DENSITY = 4 * np.pi * (1 / 3 - 2 / 5 + 1 / 7) * SUPPORT**3
+"""Sum of the weights (1 - r²)² over the support inside a body: their integral."""
+
+
+@dataclass(frozen=True)
+class Surface:
+    """Surface particles of one rest shape."""
+
+    index: np.ndarray
+    """Which particles, int32 [M], increasing."""
+    normals: np.ndarray
+    """Unit normals, outwards, float64 [M, 3]."""
+    spacing: float
+    """Distance between neighbouring particles. Unit: length."""
+
+
+def detect_surface(x: np.ndarray, spacing: float, threshold: float = 0.5) -> Surface:
+    """Select the particles whose surface weight is at least ``threshold``.
+
+    Args:
+        x: positions [N, 3], finite, N > 0. Unit: length.
+        spacing: distance between neighbouring particles. Unit: length.
+        threshold: 0 takes all; 0.5 takes the outer layer of a lattice.
+
+    Raises:
+        InputError: no particle reaches the threshold.
+    """
+    weight, normals = surface_weight(x, spacing)
+    (index,) = np.nonzero(weight >= threshold)
+    if not len(index):
+        raise InputError(
+            f"detect_surface: no particle has a surface weight of {threshold} (largest {weight.max():.3g}); "
+            "expected a smaller surface_threshold"
+        )
+    return Surface(index.astype(np.int32), normals[index], float(spacing))
+
+
+def surface_weight(x: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Surface weight [N] in [0, 1] (0 inside, about 1 at a flat surface) and unit outward normals [N, 3]."""
+    x = np.asarray(x, np.float64)
+    n, radius = len(x), SUPPORT * spacing
+    cells = CellList(x, radius)
+    # positions in support radii from the middle: float32 keeps its digits far from the origin
+    points = from_numpy((x - x.mean(axis=0)) / radius)
+    offset, sums = real_array(n, 3), real_array(n, 2)
+    size = ti.Vector(cells.size)
+    _neighbour_sums(points, cells.order, cells.start, cells.cell, size, n, offset, sums)
+    offset_sum, (length_sum, density) = offset.to_numpy().astype(np.float64), sums.to_numpy().astype(np.float64).T
+    length = np.linalg.norm(offset_sum, axis=1)
+    asymmetry = length / np.maximum(length_sum, 1e-12)
+    sparsity = 1 - density / FULL_DENSITY
+    weight = np.clip(np.maximum(asymmetry / FLAT_ASYMMETRY, sparsity / 0.9), 0, 1)
+    rough = -offset_sum / np.maximum(length, 1e-12)[:, None]
+    normals = real_array(n, 3)
+    _smooth(points, cells.order, cells.start, cells.cell, size, n, from_numpy(rough), from_numpy(asymmetry), normals)
+    return weight, _unit(normals.to_numpy().astype(np.float64), rough, x - x.mean(axis=0))
+
+
+def _unit(*choices: np.ndarray) -> np.ndarray:
+    """Row by row the first choice that has a direction, normalised; +z if none has."""
+    result = np.tile([0.0, 0.0, 1.0], (len(choices[0]), 1))
+    for choice in reversed(choices):
+        length = np.linalg.norm(choice, axis=1, keepdims=True)
+        result = np.where(length > 1e-6, choice / np.maximum(length, 1e-12), result)
+    return result
+
+
+def typical_spacing(x: np.ndarray, samples: int = 256) -> float:
+    """Median distance from a particle to its nearest neighbour, over an even choice of particles.
+
+    Raises:
+        InputError: fewer than two particles, or particles on top of each other.
+    """
+    x = np.asarray(x, np.float64)
+    if len(x) < 2:
+        raise InputError("typical_spacing: one particle has no neighbour; expected the spacing as a number")
+    nearest = []
+    for p in np.unique(np.linspace(0, len(x) - 1, samples).astype(int)):
+        squares = ((x - x[p]) ** 2).sum(axis=1)
+        squares[p] = np.inf
+        nearest.append(np.sqrt(squares.min()))
+    spacing = float(np.median(nearest))
+    if spacing <= 0:
+        raise InputError("typical_spacing: most particles coincide; expected distinct positions")
+    return spacing
+
+
+@ti.kernel
+def _neighbour_sums(
+    x: ti.types.ndarray(),
+    order: ti.types.ndarray(),
+    start: ti.types.ndarray(),
+    cell: ti.types.ndarray(),
+    size: ti.types.vector(3, ti.i32),
+    n: ti.i32,
+    offset: ti.types.ndarray(),
+    sums: ti.types.ndarray(),
+):
+    """Σ w d, Σ w |d| and Σ w over all particles within unit distance, itself included; w = (1 − d²)²."""
+    for p in range(n):
+        at = load_vec3(x, p)
+        total, length, density = at * 0.0, 0.0, 0.0
+        for neighbour in range(27):
+            first, last = cell_range(start, cell, p, neighbour, size)
+            for entry in range(first, last):
+                d = load_vec3(x, order[entry]) - at
+                w = _weight(d)
+                total += w * d
+                length += w * d.norm()
+                density += w
+        store_vec3(offset, p, total)
+        sums[p, 0], sums[p, 1] = length, density
+
+
+@ti.kernel
+def _smooth(
+    x: ti.types.ndarray(),
+    order: ti.types.ndarray(),
+    start: ti.types.ndarray(),
+    cell: ti.types.ndarray(),
+    size: ti.types.vector(3, ti.i32),
+    n: ti.i32,
+    normals: ti.types.ndarray(),
+    importance: ti.types.ndarray(),
+    smooth: ti.types.ndarray(),
+):
+    """Mean of the normals within unit distance, weighted by w and importance; not normalised."""
+    for p in range(n):
+        at = load_vec3(x, p)
+        total = at * 0.0
+        for neighbour in range(27):
+            first, last = cell_range(start, cell, p, neighbour, size)
+            for entry in range(first, last):
+                q = order[entry]
+                total += _weight(load_vec3(x, q) - at) * importance[q] * load_vec3(normals, q)
+        store_vec3(smooth, p, total)
+
+
+@ti.func
+def _weight(d):
+    t = ti.max(1.0 - d.dot(d), 0.0)
+    return t * t
