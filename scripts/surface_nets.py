@@ -18,7 +18,7 @@ def surface_nets(field: Field, low, high, cell: float) -> tuple[np.ndarray, np.n
     """
     low = np.asarray(low, float)
     shape = np.ceil((np.asarray(high, float) - low) / cell).astype(int) + 1
-    nodes = low + cell * np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    nodes = low + cell * np.moveaxis(np.indices(shape), 0, -1)
     values = field(nodes.reshape(-1, 3)).reshape(shape)
     vertex, vertices = _vertices(values, low, cell)
     faces = _triangles(_quads(values < 0, vertex), vertices)
@@ -32,7 +32,7 @@ def _vertices(values: np.ndarray, low: np.ndarray, cell: float) -> tuple[np.ndar
     for axis in range(3):
         a, b = _ends(values, axis)
         crossed = (a < 0) != (b < 0)
-        position = np.stack(np.indices(a.shape), axis=-1).astype(float)
+        position = np.moveaxis(np.indices(a.shape), 0, -1).astype(float)
         position[..., axis] += np.where(crossed, a / np.where(crossed, a - b, 1), 0)
         for side in np.ndindex(2, 2):
             part = _edges_of_cells(axis, side, total.shape)
