@@ -27,7 +27,7 @@ format: $(INSTALLED)
 # torch is named first so that pip looks for the pinned build before it meets torch as another package's wish.
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --quiet -c constraints.txt torch -e ".[test,dev]"
+	$(BIN)/python -m pip install -c constraints.txt torch -e ".[test,dev]"
 	touch $@
 
 clean:

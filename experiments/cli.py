@@ -9,6 +9,7 @@ from pathlib import Path
 
 from configs.errors import InputError
 from configs.load import load_config
+from experiments.versions import versions
 
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="diffmpm", description="Differentiable simulation from physics to pixels.")
+    parser.add_argument("--version", action="version", version=f"diffmpm {versions()['diffmpm']}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run an experiment", description="Run an experiment from its YAML file.")
