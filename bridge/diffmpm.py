@@ -99,8 +99,6 @@ class DiffMPM(nn.Module):
             raise InputError(f"DiffMPM: params has {sorted(params)}; expected nothing beyond lam and mu for this law")
         n = self._check_state(x, v, C, F)
         intervals = self._check_controls(dF, n)
-        if n == 0:
-            raise InputError("DiffMPM: x has no particles; expected at least 1")
         initial = _pack(x, v, C, F)
         material = self._material(x, mass, volume)
         constants = self._constants(x, gravity)
@@ -122,6 +120,8 @@ class DiffMPM(nn.Module):
     def _check_state(self, x, v, C, F) -> int:
         expect_shape("DiffMPM", "x", x, ("N", 3))
         n = x.shape[0]
+        if n == 0:
+            raise InputError("DiffMPM: x has no particles; expected at least 1")
         for name, value, shape in (("v", v, (n, 3)), ("C", C, (n, 3, 3)), ("F", F, (n, 3, 3))):
             if value is not None:
                 expect_shape("DiffMPM", name, value, shape)
@@ -148,7 +148,7 @@ class DiffMPM(nn.Module):
         numbers = (c.dt, 1 - c.dt * c.drag, c.f_smoothing, c.j_min or 0.0, c.bulk_viscosity, c.grid.spacing)
         fixed = torch.tensor([*numbers, *c.grid.origin], dtype=x.dtype, device=x.device)
         if gravity is None:
-            gravity = torch.tensor(c.gravity)
+            gravity = torch.tensor(c.gravity, dtype=torch.float64)
         expect_shape("DiffMPM", "gravity", gravity, (3,))
         return torch.cat([fixed, gravity.to(fixed)])
 

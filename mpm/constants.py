@@ -11,8 +11,9 @@ GRAVITY = 9
 """Acceleration, 3 numbers."""
 COUNT = 12
 
-MASS_CUT = 1e-12
-"""Nodes of no more mass than this carry no velocity (method of Xu et al.; unit: mass)."""
+MASS_CUT = 1e-30
+"""Nodes of no more mass than this carry no velocity: what float32 can divide by. (The reference's 1e-12 depends on the
+unit of mass, and drops momentum. Unit: mass.)"""
 J_FLOOR = 1e-6
 """Smallest volume ratio that the trust region divides by."""
 

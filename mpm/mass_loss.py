@@ -14,13 +14,15 @@ from configs.mpm import GridConfig
 from kernels.arrays import from_numpy, real_array, scratch_array
 from kernels.linalg import load_vec3
 from mpm.bspline import NODES, pick, weight_slopes
-from mpm.constants import COUNT, MASS_CUT, ORIGIN, SPACING
+from mpm.constants import COUNT, ORIGIN, SPACING
 from mpm.transfers import stencil
 
 LOG_SHIFT = 1.0 + 1e-4
 """1 + ε."""
 SUM_SHIFT = 1e-6
 """ε_s: keeps s finite for an empty grid. Unit: mass."""
+EMPTY = 1e-12
+"""The target leaves nodes of no more mass than this empty. Unit: mass."""
 MIN_MASS = 1e-3
 """m: below this a node asks for mass. Unit: mass."""
 
@@ -139,7 +141,7 @@ def _node_loss(scaled, target, outside_weight):
     """The node's loss and its derivative with respect to s c_i."""
     difference = ti.log(scaled + LOG_SHIFT) - ti.log(target + LOG_SHIFT)
     weight = 1.0
-    if target <= MASS_CUT:
+    if target <= EMPTY:
         weight = outside_weight
     value = 0.5 * weight * difference * difference
     slope = weight * difference / (scaled + LOG_SHIFT)

@@ -1,0 +1,77 @@
+"""Gradients of rollouts against central differences along random directions, float64."""
+
+import pytest
+import torch
+
+from bridge.diffmpm import DiffMPM
+from tests.directional import directional_error
+from tests.mpm.scenes import make_cloud, make_config
+
+INPUTS = ("x", "v", "C", "F", "dF", "lam", "mu", "gravity", "mass", "volume")
+NEO_HOOKEAN = {"law": "neo_hookean", "youngs_modulus": 40.0, "poissons_ratio": 0.3}
+
+
+def _objective(config, steps, record_every=None):
+    def objective(x, v, C, F, dF, lam, mu, gravity, mass, volume):
+        sim = DiffMPM(config, lam=lam, mu=mu)
+        state = sim(
+            x, v, C, F, dF=dF, steps=steps, gravity=gravity, mass=mass, volume=volume, record_every=record_every
+        )
+        total = x.new_zeros(())
+        for weight, frame in enumerate(state.frames or [state], start=1):
+            for value in (frame.x, frame.v, frame.C, frame.F, frame.F_total):
+                seed = torch.sin(torch.arange(value.numel(), dtype=value.dtype)).reshape(value.shape)
+                total = total + weight * (seed * value).sum() + 0.5 * (value**2).sum()
+        return total
+
+    return objective
+
+
+def _inputs(**changes):
+    cloud = make_cloud()
+    n = len(cloud["x"])
+    inputs = {
+        **cloud,
+        "dF": 0.1 * torch.randn(2, n, 3, 3, dtype=torch.float64),
+        "lam": torch.tensor(20.0, dtype=torch.float64),
+        "mu": 10 + 10 * torch.rand(n, dtype=torch.float64),
+        "gravity": torch.tensor([0.3, -9.8, 0.7], dtype=torch.float64),
+        "mass": 0.05 + 0.1 * torch.rand(n, dtype=torch.float64),
+        "volume": 0.02 + 0.02 * torch.rand(n, dtype=torch.float64),
+    }
+    return {**inputs, **changes}
+
+
+@pytest.mark.parametrize("name", INPUTS)
+def test_every_input(name):
+    config = make_config(f_smoothing=0.3, j_min=0.9, bulk_viscosity=0.4, drag=0.7, boundary="slip")
+    assert directional_error(_objective(config, 6, record_every=3), _inputs(), name) <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["x", "F", "dF", "lam", "mu"])
+def test_neo_hookean_cubic(name):
+    config = make_config(kernel="cubic", material=NEO_HOOKEAN)
+    assert directional_error(_objective(config, 6), _inputs(), name) <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["x", "F", "dF", "lam", "mu"])
+def test_at_rest(name):
+    """F = I and equal singular values, where formulas with their differences fail; dF = 0 on top."""
+    n = 12
+    rest = torch.eye(3, dtype=torch.float64).expand(n, 3, 3).contiguous()
+    inputs = _inputs(F=rest, dF=torch.zeros(2, n, 3, 3, dtype=torch.float64))
+    assert directional_error(_objective(make_config(), 2), inputs, name) <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["x", "F"])
+def test_repeated_singular_values(name):
+    n = 12
+    stretched = torch.diag(torch.tensor([1.2, 1.0, 1.0], dtype=torch.float64)).expand(n, 3, 3).contiguous()
+    still = torch.zeros(n, 3, 3, dtype=torch.float64)
+    inputs = _inputs(F=stretched, C=still, dF=torch.zeros(2, n, 3, 3, dtype=torch.float64))
+    assert directional_error(_objective(make_config(), 2), inputs, name) <= 1e-6
+
+
+def test_many_steps():
+    config = make_config(boundary="sticky", dt=0.004)
+    assert directional_error(_objective(config, 200), _inputs(), "dF", directions=1) <= 1e-6

@@ -1,0 +1,60 @@
+"""The mass-matching loss against its plain twin and differences."""
+
+import pytest
+import torch
+
+from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
+from configs.errors import InputError
+from tests.directional import directional_error
+from tests.mpm.scenes import make_cloud, make_config
+from tests.reference import mpm as twin
+
+
+def _case(kernel, x=None):
+    config = make_config(kernel=kernel)
+    n = 12
+    mass = 1 + torch.rand(n, dtype=torch.float64)
+    target = rasterize_particle_mass(make_cloud()["x"] + 0.3, mass, config)
+    return config, {"x": make_cloud()["x"] if x is None else x, "mass": mass}, target
+
+
+@pytest.mark.parametrize("kernel", ["quadratic", "cubic"])
+@pytest.mark.parametrize("outside_weight", [1.0, 5.0])
+def test_value_and_gradient(kernel, outside_weight):
+    config, inputs, target = _case(kernel)
+
+    def loss(x, mass):
+        return mass_matching_loss(x, mass, target, config, outside_weight)
+
+    value = loss(**inputs)
+    torch.testing.assert_close(
+        value, twin.mass_loss(**inputs, target=target, config=config, outside_weight=outside_weight)
+    )
+    for name in inputs:
+        assert directional_error(loss, inputs, name) <= 1e-6, name
+
+
+def test_particles_partly_outside_the_grid():
+    """Nodes outside are skipped, and the lost mass has its gradient through the scale s."""
+    config, inputs, target = _case("quadratic", make_cloud()["x"] + torch.tensor([2.2, 0.0, 0.0], dtype=torch.float64))
+
+    def loss(x, mass):
+        return mass_matching_loss(x, mass, target, config)
+
+    torch.testing.assert_close(loss(**inputs), twin.mass_loss(**inputs, target=target, config=config))
+    assert directional_error(loss, inputs, "x") <= 1e-6
+
+
+def test_zero_at_the_target():
+    config, inputs, _ = _case("cubic")
+    target = rasterize_particle_mass(inputs["x"], inputs["mass"], config)
+    empty = float((target < 1e-3).sum())
+    assert float(mass_matching_loss(**inputs, target_mass=target, config=config)) <= 1e-6 * empty
+
+
+def test_bad_input():
+    config, inputs, target = _case("cubic")
+    with pytest.raises(InputError, match=r"target_mass has shape \(3, 3, 3\); expected \(10, 11, 10\)"):
+        mass_matching_loss(**inputs, target_mass=torch.zeros(3, 3, 3), config=config)
+    with pytest.raises(InputError, match="outside_weight is -1"):
+        mass_matching_loss(**inputs, target_mass=target, config=config, outside_weight=-1)

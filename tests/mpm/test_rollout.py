@@ -1,0 +1,123 @@
+"""Rollouts as torch sees them: segments, frames, several alive, errors."""
+
+import pytest
+import torch
+
+from bridge.diffmpm import DiffMPM
+from bridge.simulation_error import SimulationError
+from configs.errors import InputError
+from mpm.rollout import segment_length
+from mpm.state import COMPONENTS
+from tests.mpm.scenes import make_cloud, make_config
+
+STEPS = 12
+
+
+def _gradient(sim, cloud):
+    dF = torch.zeros(3, len(cloud["x"]), 3, 3, dtype=cloud["x"].dtype, requires_grad=True)
+    state = sim(**cloud, dF=dF, steps=STEPS)
+    return torch.autograd.grad((state.x**2).sum() + state.F.sum(), dF)[0]
+
+
+def _budget(slots, n):
+    return slots * COMPONENTS * n * 8 / 2**20
+
+
+def test_recomputed_segments_give_the_same_gradient():
+    """Memory for 3 states a segment instead of 13; one thread adds in the same order only in deterministic mode."""
+    cloud = make_cloud()
+    n = len(cloud["x"])
+    full = _gradient(DiffMPM(make_config()), cloud)
+    sim = DiffMPM(make_config(memory_budget_mb=_budget(8.5, n)))
+    assert sim.solver.rollout(n=n, steps=STEPS).segment < STEPS
+    torch.testing.assert_close(_gradient(sim, cloud), full, rtol=1e-11, atol=1e-13)
+
+
+def test_segment_length_fits_the_budget():
+    for slots in (8, 9, 12, 60):
+        length = segment_length(100, 1000, _budget(slots + 15, 1000))
+        assert length + 1 + -(-100 // length) <= slots + 15
+    assert segment_length(100, 1000, _budget(101.5, 1000)) == 100
+    with pytest.raises(InputError, match=r"memory_budget_mb is .* at least"):
+        segment_length(100, 1000, _budget(3, 1000))
+
+
+def test_frames_are_the_states_of_shorter_rollouts():
+    cloud, sim = make_cloud(), DiffMPM(make_config())
+    frames = sim(**cloud, steps=STEPS, record_every=4).frames
+    assert len(frames) == 3
+    for frame, steps in zip(frames, (4, 8, 12), strict=True):
+        state = sim(**cloud, steps=steps)
+        torch.testing.assert_close(frame.x, state.x, rtol=1e-12, atol=1e-13)
+        torch.testing.assert_close(frame.F_total, state.F_total, rtol=1e-12, atol=1e-13)
+
+
+def test_two_forwards_alive_before_a_backward():
+    sim, cloud = DiffMPM(make_config()), make_cloud()
+    inputs = [cloud["x"].clone().requires_grad_(), (cloud["x"] + 0.1).requires_grad_()]
+    alone = [torch.autograd.grad((sim(x, steps=5).x ** 2).sum(), x)[0] for x in inputs]
+    both = [(sim(x, steps=5).x ** 2).sum() for x in inputs]
+    for x, loss, expected in zip(inputs, both, alone, strict=True):
+        torch.testing.assert_close(torch.autograd.grad(loss, x)[0], expected, rtol=1e-12, atol=1e-13)
+
+
+def test_second_backward_needs_retain_graph_and_double_backward_says_no():
+    sim, x = DiffMPM(make_config()), make_cloud()["x"].requires_grad_()
+    loss = (sim(x, steps=3).x ** 2).sum()
+    first = torch.autograd.grad(loss, x, retain_graph=True)[0]
+    torch.testing.assert_close(torch.autograd.grad(loss, x)[0], first)
+    with pytest.raises(RuntimeError, match="second time"):
+        torch.autograd.grad(loss, x)
+    loss = (sim(x, steps=3).x ** 2).sum()
+    gradient = torch.autograd.grad(loss, x, create_graph=True)[0]
+    with pytest.raises(RuntimeError, match="once_differentiable"):
+        gradient.sum().backward()
+
+
+def test_parameters_of_a_module_learn():
+    cloud = make_cloud()
+    sim = DiffMPM.from_young(make_config(), E=torch.tensor(40.0, dtype=torch.float64), nu=0.3)
+    assert float(sim.mu) == pytest.approx(40 / 2.6)
+    sim = DiffMPM(make_config(), lam=torch.nn.Parameter(torch.tensor(20.0, dtype=torch.float64)))
+    assert [name for name, _ in sim.named_parameters()] == ["lam"]
+    sim(**cloud, steps=3).x.square().sum().backward()
+    assert sim.lam.grad is not None
+    assert float(sim.lam.grad.abs()) > 0
+
+
+def test_particles_that_leave_are_reported():
+    cloud = make_cloud()
+    cloud["x"][5] = torch.tensor([0.2, 1.6, 0.2])
+    cloud["v"][5] = torch.tensor([0.0, 30.0, 0.0])
+    message = r"1 particles left the grid in step [1-9]\d*, first particle 5"
+    with pytest.raises(SimulationError, match=message) as raised:
+        DiffMPM(make_config(), lam=0.0, mu=0.0)(cloud["x"], cloud["v"], steps=10)
+    assert (raised.value.count, raised.value.particle) == (1, 5)
+
+
+def test_a_state_that_breaks_is_reported():
+    """The logarithm of an inverted neo-Hookean particle is no number."""
+    cloud = make_cloud()
+    cloud["F"][3] = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
+    config = make_config(material={"law": "neo_hookean"})
+    with pytest.raises(SimulationError, match="not finite"):
+        DiffMPM(config)(**cloud, steps=1)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"x": torch.zeros(10, 2)}, r"DiffMPM: x has shape \(10, 2\); expected \(N, 3\)"),
+        ({"x": torch.zeros(0, 3)}, "no particles"),
+        ({"v": torch.zeros(3, 3)}, r"v has shape \(3, 3\); expected \(12, 3\)"),
+        ({"v": torch.full((12, 3), torch.nan)}, r"v is not finite in 36 entries, first at index \(0, 0\)"),
+        ({"dF": torch.zeros(5, 12, 3, 3)}, "5 control intervals do not divide steps=12"),
+        ({"record_every": 5}, "record_every=5 does not divide steps=12"),
+        ({"gravity": torch.zeros(2)}, r"gravity has shape \(2,\)"),
+        ({"mass": torch.ones(3)}, r"mass has shape \(3,\); expected \(12,\)"),
+        ({"params": {"friction": torch.ones(())}}, "params has"),
+    ],
+)
+def test_bad_input(change, message):
+    with pytest.raises(InputError, match=message):
+        DiffMPM(make_config())(**{**make_cloud(), "steps": STEPS, **change})
