@@ -1,0 +1,114 @@
+"""Prefix sum and stable radix sort, in plain kernels that run alike on CPU, CUDA and Vulkan.
+
+Taichi's own ``PrefixSumExecutor`` and ``parallel_sort`` are missing on the CPU or wrong on Vulkan. Work is cut into
+chunks, one thread a chunk; a chunk keeps the order of its elements, so the sort is stable and repeats bit for bit.
+"""
+
+import taichi as ti
+
+from kernels.arrays import int_array
+
+CHUNK = 1024
+"""Elements a thread handles one after the other. Lavapipe ends serial loops after 65,536 turns: 6.7e7 elements."""
+
+DIGIT_BITS = 8
+"""Bits sorted in a pass: 256 counters a chunk fit a first-level cache."""
+
+DIGITS = 1 << DIGIT_BITS
+MAX_INT = 2**31 - 1
+
+
+def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
+    """``offsets[i] = values[0] + … + values[i-1]`` for i = 0 … n; ``offsets`` has n + 1 entries.
+
+    Values are non-negative ``int32``. A sum beyond 2³¹ − 1 is stored as 2³¹ − 1 at the end, so that the caller can tell.
+    """
+    chunks = _chunks(n)
+    _scan(values, offsets, int_array(chunks), n, chunks)
+
+
+def radix_sort(keys: ti.Ndarray, values: ti.Ndarray, n: int, bits: int) -> tuple[ti.Ndarray, ti.Ndarray]:
+    """Sort pairs by the lowest ``bits`` bits of their non-negative ``int32`` keys; equal keys keep their order.
+
+    Returns:
+        The arrays with the sorted keys and values. The arrays passed in are overwritten; they may be the ones returned.
+    """
+    if n == 0:
+        return keys, values
+    chunks = _chunks(n)
+    counts, totals = int_array(chunks, DIGITS), int_array(DIGITS)
+    spare_keys, spare_values = int_array(n), int_array(n)
+    for shift in range(0, bits, DIGIT_BITS):
+        _radix_pass(keys, values, spare_keys, spare_values, counts, totals, n, chunks, shift)
+        keys, values, spare_keys, spare_values = spare_keys, spare_values, keys, values
+    return keys, values
+
+
+def _chunks(n: int) -> int:
+    return (n + CHUNK - 1) // CHUNK
+
+
+@ti.kernel
+def _scan(
+    values: ti.types.ndarray(ndim=1),
+    offsets: ti.types.ndarray(ndim=1),
+    chunk_sums: ti.types.ndarray(ndim=1),
+    n: ti.i32,
+    chunks: ti.i32,
+):
+    for chunk in range(chunks):
+        total = 0
+        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+            total += values[i]
+        chunk_sums[chunk] = total
+    for _ in range(1):
+        running = 0
+        for chunk in range(chunks):
+            total = chunk_sums[chunk]
+            chunk_sums[chunk] = running
+            running += ti.min(total, MAX_INT - running)
+        offsets[n] = running
+    for chunk in range(chunks):
+        running = chunk_sums[chunk]
+        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+            offsets[i] = running
+            running += values[i]
+
+
+@ti.kernel
+def _radix_pass(
+    keys: ti.types.ndarray(ndim=1),
+    values: ti.types.ndarray(ndim=1),
+    sorted_keys: ti.types.ndarray(ndim=1),
+    sorted_values: ti.types.ndarray(ndim=1),
+    counts: ti.types.ndarray(ndim=2),
+    totals: ti.types.ndarray(ndim=1),
+    n: ti.i32,
+    chunks: ti.i32,
+    shift: ti.i32,
+):
+    for chunk in range(chunks):
+        for digit in range(DIGITS):
+            counts[chunk, digit] = 0
+        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+            digit = (keys[i] >> shift) & (DIGITS - 1)
+            counts[chunk, digit] = counts[chunk, digit] + 1
+    # Where each chunk's share of a digit starts, among the elements of that digit.
+    for digit in range(DIGITS):
+        running = 0
+        for chunk in range(chunks):
+            count = counts[chunk, digit]
+            counts[chunk, digit] = running
+            running += count
+        totals[digit] = running
+    for chunk in range(chunks):
+        smaller = 0
+        for digit in range(DIGITS):
+            counts[chunk, digit] = counts[chunk, digit] + smaller
+            smaller += totals[digit]
+        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+            digit = (keys[i] >> shift) & (DIGITS - 1)
+            place = counts[chunk, digit]
+            counts[chunk, digit] = place + 1
+            sorted_keys[place] = keys[i]
+            sorted_values[place] = values[i]
