@@ -1,0 +1,98 @@
+"""How far a shape of particles is from a target mesh: silhouettes and Chamfer distance, with their floors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from configs.errors import InputError
+from experiments.silhouette import RADIUS, mesh_silhouettes, particle_silhouettes, silhouette_error, silhouette_iou
+from experiments.views import Frame, orthographic_views
+from kernels.lock import launch_lock
+from mpm.particles import fill_mesh
+from upsample.detection import detect_surface
+
+SAMPLES = 20_000
+"""Points sampled on the target mesh for the Chamfer distance."""
+_CHUNK = 1 << 24  # distances held at a time
+
+
+@dataclass(frozen=True)
+class ShapeMetrics:
+    """Distances of one shape to the target."""
+
+    silhouette_iou: float
+    """Intersection over union, mean over the directions."""
+    silhouette_iou_min: float
+    """Intersection over union in the worst direction."""
+    silhouette_error: float
+    """Symmetric difference over the target's area, mean over the directions."""
+    chamfer: float
+    """Mean of the two directed mean distances. Unit: initial particle spacing."""
+
+
+class TargetComparison:
+    """A target mesh, ready to be compared with particles.
+
+    Args:
+        vertices, faces: the target mesh, placed.
+        spacing: initial distance between neighbouring particles. Unit: length.
+        frame: what the silhouettes show; it should contain every shape that is compared (``frame_around``), and figures
+            are comparable within one frame only. What is outside is not counted.
+        directions: number of silhouettes.
+        seed: of the points sampled on the mesh.
+    """
+
+    def __init__(self, vertices, faces, spacing: float, frame: Frame, directions: int = 12, seed: int = 0):
+        self.vertices, self.faces = np.asarray(vertices, np.float64), np.asarray(faces, np.int64)
+        self.spacing, self.views = spacing, orthographic_views(frame, directions)
+        self.masks = mesh_silhouettes(self.vertices, self.faces, self.views)
+        self.samples = sample_mesh(self.vertices, self.faces, SAMPLES, seed)
+
+    def measure(self, x: np.ndarray, surface: np.ndarray) -> ShapeMetrics:
+        """Compare particles ``x [N, 3]``, of which ``surface [M]`` (indices) are at the surface."""
+        x = np.asarray(x, np.float64)
+        masks = particle_silhouettes(x, RADIUS * self.spacing, self.views)
+        iou = silhouette_iou(masks, self.masks)
+        return ShapeMetrics(
+            silhouette_iou=float(iou.mean()),
+            silhouette_iou_min=float(iou.min()),
+            silhouette_error=float(silhouette_error(masks, self.masks).mean()),
+            chamfer=chamfer_distance(x[surface], self.samples) / self.spacing,
+        )
+
+    def floor(self) -> ShapeMetrics:
+        """What particles filled directly into the target reach: no morph can be expected to do much better."""
+        x = fill_mesh(self.vertices, self.faces, self.spacing)
+        with launch_lock:
+            surface = detect_surface(x, self.spacing).index
+        return self.measure(x, surface)
+
+
+def chamfer_distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Mean of the mean distance from points ``a [P, 3]`` to the nearest of ``b [Q, 3]`` and that from b to a."""
+    if not (len(a) and len(b)):
+        raise InputError(f"chamfer_distance: {len(a)} and {len(b)} points; expected at least one of each")
+    points, others = (torch.as_tensor(np.asarray(p, np.float64)) for p in (a, b))
+    return float(_nearest(points, others).mean() + _nearest(others, points).mean()) / 2
+
+
+def _nearest(points: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Distance from each point to the nearest of the others."""
+    step = max(1, _CHUNK // len(others))
+    exact = "donot_use_mm_for_euclid_dist"  # the product form loses half the digits
+    chunks = [torch.cdist(chunk, others, compute_mode=exact).amin(dim=1) for chunk in points.split(step)]
+    return torch.cat(chunks)
+
+
+def sample_mesh(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
+    """Points [count, 3] spread uniformly at random over a mesh's area."""
+    rng = np.random.default_rng(seed)
+    a, b, c = vertices[faces].transpose(1, 0, 2)
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
+    if not area.sum() > 0:
+        raise InputError("sample_mesh: the mesh has no area")
+    chosen = rng.choice(len(faces), size=count, p=area / area.sum())
+    u, v = rng.random((2, count, 1))
+    u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
+    return a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
