@@ -22,6 +22,11 @@ class View:
     orthographic: bool = False
     """u = fx x + cx instead of u = fx x / z + cx."""
 
+    @property
+    def eye(self) -> np.ndarray:
+        """Position of the camera [3]; an orthographic one looks from a plane through it. Unit: length."""
+        return -self.viewmat[:3, :3].T @ self.viewmat[:3, 3]
+
     def to_camera(self, points: np.ndarray) -> np.ndarray:
         """World points [P, 3] in camera coordinates."""
         return points @ self.viewmat[:3, :3].T + self.viewmat[:3, 3]

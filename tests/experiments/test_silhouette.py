@@ -41,6 +41,7 @@ def test_views_are_rigid_and_look_at_the_center():
         rotation = view.viewmat[:3, :3]
         np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
         assert np.linalg.det(rotation) == pytest.approx(1)
+        np.testing.assert_allclose(view.to_camera(view.eye), 0, atol=1e-12)
         middle = view.to_camera(FRAME.center)
         np.testing.assert_allclose(view.to_pixels(middle), (128, 128))
         assert middle[2] > FRAME.radius
