@@ -1,8 +1,9 @@
 """Which particles of a rest shape lie at its surface, and where the surface faces.
 
 Inside a body the neighbours of a particle balance; at the surface one side is missing. The mean offset to the
-neighbours measures that and points inwards. What is thinner than the support is balanced but sparse: few neighbours
-make a surface too. The selection is detached from every gradient.
+neighbours measures that and points inwards. Uneven particles are off balance inside too, but there something lies above
+them: neighbours in the cone around the normal count against the surface. What is thinner than the support is balanced
+but sparse: few neighbours make a surface too. The selection is detached from every gradient.
 """
 
 from dataclasses import dataclass
@@ -19,8 +20,14 @@ SUPPORT = 2.1
 """Radius in which neighbours count, in spacings: reaches the second layer of a lattice, not the third."""
 FLAT_ASYMMETRY = 0.31
 """Asymmetry of the outer layer of a cubic lattice cut along a lattice plane; inclined cuts have more."""
+CONE = 0.5
+"""Cosine of the half angle of the cone around the normal, where the outside should be."""
+COVER = 0.75
+"""Share of the weight that is lost where the cone is as full as inside a body."""
 FULL_DENSITY = 4 * np.pi * (1 / 3 - 2 / 5 + 1 / 7) * SUPPORT**3
 """Sum of the weights (1 - r²)² over the support inside a body: their integral."""
+FULL_CONE = FULL_DENSITY * (1 - CONE) / 4
+"""The same over the cone, with a factor that rises from 0 at its side to 1 at its axis."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +69,30 @@ def surface_weight(x: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarra
     n, radius = len(x), SUPPORT * spacing
     cells = CellList(x, radius)
     # positions in support radii from the middle: float32 keeps its digits far from the origin
-    points = from_numpy((x - x.mean(axis=0)) / radius)
-    offset, sums = real_array(n, 3), real_array(n, 2)
-    size = ti.Vector(cells.size)
-    _neighbour_sums(points, cells.order, cells.start, cells.cell, size, n, offset, sums)
-    offset_sum, (length_sum, density) = offset.to_numpy().astype(np.float64), sums.to_numpy().astype(np.float64).T
+    neighbours = (
+        from_numpy((x - x.mean(axis=0)) / radius),
+        cells.order,
+        cells.start,
+        cells.cell,
+        ti.Vector(cells.size),
+        n,
+    )
+    offset, sums, smooth, cover = real_array(n, 3), real_array(n, 2), real_array(n, 3), real_array(n)
+    _neighbour_sums(*neighbours, offset, sums)
+    offset_sum, (length_sum, density) = _float64(offset), _float64(sums).T
     length = np.linalg.norm(offset_sum, axis=1)
     asymmetry = length / np.maximum(length_sum, 1e-12)
-    sparsity = 1 - density / FULL_DENSITY
-    weight = np.clip(np.maximum(asymmetry / FLAT_ASYMMETRY, sparsity / 0.9), 0, 1)
     rough = -offset_sum / np.maximum(length, 1e-12)[:, None]
-    normals = real_array(n, 3)
-    _smooth(points, cells.order, cells.start, cells.cell, size, n, from_numpy(rough), from_numpy(asymmetry), normals)
-    return weight, _unit(normals.to_numpy().astype(np.float64), rough, x - x.mean(axis=0))
+    _smooth_normals(*neighbours, from_numpy(rough), from_numpy(asymmetry), smooth)
+    normals = _unit(_float64(smooth), rough, x - x.mean(axis=0))
+    _cone_sums(*neighbours, from_numpy(normals), cover)
+    one_sided = asymmetry / FLAT_ASYMMETRY * (1 - COVER * _float64(cover) / FULL_CONE)
+    sparse = (1 - density / FULL_DENSITY) / 0.9
+    return np.clip(np.maximum(one_sided, sparse), 0, 1), normals
+
+
+def _float64(array: ti.Ndarray) -> np.ndarray:
+    return array.to_numpy().astype(np.float64)
 
 
 def _unit(*choices: np.ndarray) -> np.ndarray:
@@ -134,7 +152,7 @@ def _neighbour_sums(
 
 
 @ti.kernel
-def _smooth(
+def _smooth_normals(
     x: ti.types.ndarray(),
     order: ti.types.ndarray(),
     start: ti.types.ndarray(),
@@ -155,6 +173,31 @@ def _smooth(
                 q = order[entry]
                 total += _weight(load_vec3(x, q) - at) * importance[q] * load_vec3(normals, q)
         store_vec3(smooth, p, total)
+
+
+@ti.kernel
+def _cone_sums(
+    x: ti.types.ndarray(),
+    order: ti.types.ndarray(),
+    start: ti.types.ndarray(),
+    cell: ti.types.ndarray(),
+    size: ti.types.vector(3, ti.i32),
+    n: ti.i32,
+    normals: ti.types.ndarray(),
+    cover: ti.types.ndarray(),
+):
+    """Σ w (cos - CONE) / (1 - CONE) over the particles within unit distance in the cone around the normal."""
+    for p in range(n):
+        at, normal = load_vec3(x, p), load_vec3(normals, p)
+        total = 0.0
+        for neighbour in range(27):
+            first, last = cell_range(start, cell, p, neighbour, size)
+            for entry in range(first, last):
+                d = load_vec3(x, order[entry]) - at
+                above = d.dot(normal) - CONE * d.norm()
+                if above > 0.0:
+                    total += _weight(d) * above / d.norm()
+        cover[p] = total / (1.0 - CONE)
 
 
 @ti.func

@@ -29,6 +29,17 @@ def smoothed_normals(x, radius, asymmetry, outwards):
     return result / np.linalg.norm(result, axis=1, keepdims=True)
 
 
+def cone_cover(x, radius, normals, cone):
+    """Σ w (cos - cone) / (1 - cone) over the neighbours in the cone around each normal."""
+    cover = np.zeros(len(x))
+    for p in range(len(x)):
+        d = np.delete(x - x[p], p, axis=0) / radius
+        length = np.linalg.norm(d, axis=1)
+        w = np.where(length < 1, (1 - length**2) ** 2, 0)
+        cover[p] = (w * np.maximum((d @ normals[p]) / length - cone, 0)).sum() / (1 - cone)
+    return cover
+
+
 def gaussians(x, F, normals, sigma, thickness):
     """Means, covariances and normals of Gaussians at particles x [M, 3], by torch."""
     eye = torch.eye(3, dtype=x.dtype)

@@ -6,9 +6,12 @@ import trimesh
 
 from configs.errors import InputError
 from mpm.particles import fill_mesh
-from tests.reference.surface import neighbour_asymmetry, smoothed_normals
+from tests.reference.surface import cone_cover, neighbour_asymmetry, smoothed_normals
 from upsample.detection import (
+    CONE,
+    COVER,
     FLAT_ASYMMETRY,
+    FULL_CONE,
     FULL_DENSITY,
     SUPPORT,
     detect_surface,
@@ -35,8 +38,10 @@ def test_weights_and_normals_are_those_of_the_twin():
     x = cloud()
     weight, normals = surface_weight(x, SPACING)
     asymmetry, density, outwards = neighbour_asymmetry(x, SUPPORT * SPACING)
-    wanted = np.clip(np.maximum(asymmetry / FLAT_ASYMMETRY, (1 - density / FULL_DENSITY) / 0.9), 0, 1)
-    np.testing.assert_allclose(weight, wanted, rtol=0, atol=1e-9)
+    open_above = 1 - COVER * cone_cover(x, SUPPORT * SPACING, normals, CONE) / FULL_CONE
+    wanted = np.maximum(asymmetry / FLAT_ASYMMETRY * open_above, (1 - density / FULL_DENSITY) / 0.9)
+    np.testing.assert_allclose(weight, np.clip(wanted, 0, 1), rtol=0, atol=1e-9)
+    assert 0.1 < (open_above < 0.8).mean() < 0.9
     rest = np.arange(len(x)) != 17
     expected = smoothed_normals(x[rest], SUPPORT * SPACING, asymmetry[rest], outwards[rest])
     np.testing.assert_allclose(normals[rest], expected, rtol=0, atol=1e-7)
@@ -57,6 +62,15 @@ def test_the_surface_of_a_sphere():
     angles = np.degrees(np.arccos(np.clip((surface.normals * outwards).sum(axis=1), -1, 1)))
     assert np.median(angles) < 5
     assert angles.max() < 20
+
+
+def test_uneven_particles_stay_inside():
+    radius = 13.5 * SPACING
+    sphere = trimesh.creation.icosphere(subdivisions=4, radius=radius)
+    x = fill_mesh(sphere.vertices, sphere.faces, SPACING, jitter=0.5)
+    depth = radius - np.linalg.norm(x[detect_surface(x, SPACING).index], axis=1)
+    assert (depth <= SPACING).mean() >= 0.97
+    assert depth.max() < 1.5 * SPACING
 
 
 def test_a_sheet_of_one_layer_is_all_surface():
