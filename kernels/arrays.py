@@ -15,6 +15,11 @@ def real_dtype():
     return impl.current_cfg().default_fp
 
 
+def runs_on_cpu() -> bool:
+    """Whether kernels run on the CPU: few threads with caches of their own, no shared memory."""
+    return impl.current_cfg().arch in (ti.x64, ti.arm64)
+
+
 def real_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
     """A new zero-filled array of the runtime's floating-point type."""
     return _zeroed(real_dtype(), shape, needs_grad)

@@ -1,0 +1,171 @@
+"""Which Gaussians meet which tile of the image, nearest first.
+
+All (camera, Gaussian) pairs are sorted by depth once; each then writes one entry for every tile its box meets, and a
+stable sort of the entries by tile keeps the order of depth. Sorting entries by tile alone takes one or two passes
+where a combined key of tile and depth takes six. Depths are compared as float32, as in gsplat; equal depths keep the
+order of the Gaussians.
+"""
+
+from dataclasses import dataclass
+
+import taichi as ti
+
+from configs.errors import InputError
+from kernels.arrays import int_array
+from kernels.sort import MAX_INT, exclusive_scan, radix_sort
+from render.constants import TILE_SIZE
+
+DEPTH_BITS = 31
+"""The bits of a non-negative float32, which order like the numbers."""
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Lists of Gaussians, one for each tile of each camera."""
+
+    tile_size: int
+    """Edge of a tile. Unit: pixel."""
+    columns: int
+    rows: int
+    counts: ti.Ndarray
+    """Tiles that each Gaussian meets [C, N]."""
+    offsets: ti.Ndarray
+    """Tile t of camera c owns ``ids[offsets[i] : offsets[i + 1]]``, i = (c * rows + row) * columns + column."""
+    ids: ti.Ndarray
+    """Entries c * N + n, nearest first."""
+    entries: int
+    """Number of entries."""
+
+
+def bin_gaussians(
+    means2d: ti.Ndarray,
+    radii: ti.Ndarray,
+    depths: ti.Ndarray,
+    cameras: int,
+    n: int,
+    width: int,
+    height: int,
+    tile_size: int = TILE_SIZE,
+) -> Tiles:
+    """Make the tile lists of projected Gaussians; those with radii 0 are in none.
+
+    Args:
+        means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
+
+    Raises:
+        InputError: more entries than 32-bit indices can count.
+    """
+    columns, rows = -(-width // tile_size), -(-height // tile_size)
+    pairs, tiles = cameras * n, cameras * rows * columns
+    counts, offsets = int_array(cameras, n), int_array(tiles + 1)
+    if pairs == 0:
+        return Tiles(tile_size, columns, rows, counts, offsets, int_array(0), 0)
+    keys, order = int_array(pairs), int_array(pairs)
+    _count(cameras, n, means2d, radii, depths, counts, keys, order, columns, rows, tile_size)
+    _, order = radix_sort(keys, order, pairs, DEPTH_BITS)
+    ordered_counts, starts = int_array(pairs), int_array(pairs + 1)
+    _gather(pairs, n, counts, order, ordered_counts)
+    exclusive_scan(ordered_counts, starts, pairs)
+    entries = int(starts[pairs])
+    if entries == MAX_INT:
+        raise InputError(
+            f"rasterization: {pairs} Gaussians meet tiles more than {MAX_INT} times; expected fewer or smaller "
+            "Gaussians, fewer cameras or a larger tile_size"
+        )
+    tile_keys, ids = int_array(entries), int_array(entries)
+    _emit(pairs, n, means2d, radii, order, starts, tile_keys, ids, columns, rows, tile_size)
+    tile_keys, ids = radix_sort(tile_keys, ids, entries, max(1, (tiles - 1).bit_length()))
+    _find_offsets(tiles, entries, tile_keys, offsets)
+    return Tiles(tile_size, columns, rows, counts, offsets, ids, entries)
+
+
+@ti.func
+def _tile_box(means2d: ti.template(), radii: ti.template(), c, p, columns, rows, tile_size):
+    """First column, last column (exclusive), first row, last row (exclusive) that a Gaussian's box meets."""
+    limits = ti.Vector([columns, rows])
+    box = ti.Vector([0, 0, 0, 0])
+    for axis in ti.static(range(2)):
+        low = (means2d[c, p, axis] - radii[c, p, axis]) / tile_size
+        high = (means2d[c, p, axis] + radii[c, p, axis]) / tile_size
+        limit = ti.cast(limits[axis], float)
+        box[2 * axis] = ti.cast(ti.floor(ti.max(0.0, ti.min(low, limit))), ti.i32)
+        box[2 * axis + 1] = ti.cast(ti.ceil(ti.max(0.0, ti.min(high, limit))), ti.i32)
+    return box
+
+
+@ti.kernel
+def _count(
+    cameras: ti.i32,
+    n: ti.i32,
+    means2d: ti.types.ndarray(ndim=3),
+    radii: ti.types.ndarray(ndim=3),
+    depths: ti.types.ndarray(ndim=2),
+    counts: ti.types.ndarray(ndim=2),
+    keys: ti.types.ndarray(ndim=1),
+    order: ti.types.ndarray(ndim=1),
+    columns: ti.i32,
+    rows: ti.i32,
+    tile_size: ti.i32,
+):
+    for c, p in ti.ndrange(cameras, n):
+        count, key = 0, MAX_INT
+        if radii[c, p, 0] > 0:
+            box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
+            count = (box[1] - box[0]) * (box[3] - box[2])
+            key = ti.bit_cast(ti.cast(depths[c, p], ti.f32), ti.i32)
+        counts[c, p] = count
+        keys[c * n + p] = key
+        order[c * n + p] = c * n + p
+
+
+@ti.kernel
+def _gather(
+    pairs: ti.i32,
+    n: ti.i32,
+    counts: ti.types.ndarray(ndim=2),
+    order: ti.types.ndarray(ndim=1),
+    ordered_counts: ti.types.ndarray(ndim=1),
+):
+    for i in range(pairs):
+        ordered_counts[i] = counts[order[i] // n, order[i] % n]
+
+
+@ti.kernel
+def _emit(
+    pairs: ti.i32,
+    n: ti.i32,
+    means2d: ti.types.ndarray(ndim=3),
+    radii: ti.types.ndarray(ndim=3),
+    order: ti.types.ndarray(ndim=1),
+    starts: ti.types.ndarray(ndim=1),
+    tile_keys: ti.types.ndarray(ndim=1),
+    ids: ti.types.ndarray(ndim=1),
+    columns: ti.i32,
+    rows: ti.i32,
+    tile_size: ti.i32,
+):
+    for i in range(pairs):
+        if starts[i + 1] > starts[i]:
+            c, p = order[i] // n, order[i] % n
+            box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
+            place = starts[i]
+            for row in range(box[2], box[3]):
+                for column in range(box[0], box[1]):
+                    tile_keys[place] = (c * rows + row) * columns + column
+                    ids[place] = order[i]
+                    place += 1
+
+
+@ti.kernel
+def _find_offsets(
+    tiles: ti.i32, entries: ti.i32, tile_keys: ti.types.ndarray(ndim=1), offsets: ti.types.ndarray(ndim=1)
+):
+    for tile in range(tiles + 1):
+        low, high = 0, entries
+        while low < high:
+            middle = low + (high - low) // 2
+            if tile_keys[middle] < tile:
+                low = middle + 1
+            else:
+                high = middle
+        offsets[tile] = low

@@ -1,0 +1,41 @@
+"""The blending rule that every compositing kernel shares.
+
+Gaussian i covers a pixel at d = mean2d - pixel centre with
+
+    sigma = (A dx² + C dy²) / 2 + B dx dy            alpha = min(ALPHA_MAX, opacity exp(-sigma))
+
+and is skipped where sigma < 0 (rounding) or alpha < ALPHA_MIN. Front to back from T = 1 it adds alpha T times its
+colour, and T becomes (1 - alpha) T; where that would reach TRANSMITTANCE_MIN the pixel stops before it.
+"""
+
+import taichi as ti
+
+from render.constants import ALPHA_MIN
+
+
+@ti.func
+def mean_at(means2d: ti.template(), c, p):
+    return ti.Vector([means2d[c, p, 0], means2d[c, p, 1]])
+
+
+@ti.func
+def conic_at(conics: ti.template(), c, p):
+    return ti.Vector([conics[c, p, 0], conics[c, p, 1], conics[c, p, 2]])
+
+
+@ti.func
+def falloff_exponent(conic, d):
+    """sigma of the module's docstring."""
+    return 0.5 * (conic[0] * d[0] * d[0] + conic[2] * d[1] * d[1]) + conic[1] * d[0] * d[1]
+
+
+@ti.func
+def cutoff_exponent(opacity):
+    """The sigma at which alpha falls to ALPHA_MIN: comparing with it spares most exponentials."""
+    return ti.log(ti.max(opacity, ALPHA_MIN) / ALPHA_MIN)
+
+
+@ti.func
+def exponent_gradient(conic, d):
+    """Derivative of sigma by the mean."""
+    return ti.Vector([conic[0] * d[0] + conic[1] * d[1], conic[1] * d[0] + conic[2] * d[1]])

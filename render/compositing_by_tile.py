@@ -1,0 +1,212 @@
+"""Compositing with one thread a tile: for the CPU, where a tile's pixels stay in a core's cache.
+
+A thread takes the Gaussians of its tile in order and visits, row by row, just the pixels that each of them covers.
+The state of the pixels (transmittance, colour) lives in the output arrays.
+"""
+
+import taichi as ti
+
+from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, mean_at
+from render.constants import ALPHA_MAX, ALPHA_MIN, CUTOFF_SLACK, SPAN_SLACK, TRANSMITTANCE_MIN
+
+
+@ti.func
+def _tile_pixels(tile, tile_size, columns, rows, width, height):
+    """Camera, first and last column (exclusive), first and last row (exclusive) of a tile."""
+    x = tile % columns * tile_size
+    y = tile // columns % rows * tile_size
+    return ti.Vector(
+        [tile // (columns * rows), x, ti.min(x + tile_size, width), y, ti.min(y + tile_size, height)]
+    )
+
+
+@ti.func
+def _interval(centre, half, first, last):
+    """Pixels of [first, last) whose centres lie within ``half`` of ``centre``: first and last (exclusive)."""
+    low = ti.max(ti.ceil(centre - half - 0.5), ti.cast(first, float))
+    high = ti.min(ti.floor(centre + half + 0.5), ti.cast(last, float))
+    return ti.Vector([ti.cast(ti.min(low, ti.cast(last, float)), ti.i32), ti.cast(ti.max(high, 0.0), ti.i32)])
+
+
+@ti.func
+def _row_span(mean2d, conic, cutoff, y, first, last):
+    """Pixels of row ``y`` inside the ellipse sigma <= cutoff: the roots of a quadratic in dx, slightly widened."""
+    dy = mean2d[1] - (y + 0.5)
+    bound = 2.0 * (cutoff + CUTOFF_SLACK) + SPAN_SLACK * conic[2] * dy * dy
+    b = conic[1] * dy
+    discriminant = b * b - conic[0] * (conic[2] * dy * dy - bound)
+    span = ti.Vector([0, 0])
+    if discriminant >= 0:
+        span = _interval(mean2d[0] + b / conic[0], ti.sqrt(discriminant) / conic[0], first, last)
+    return span
+
+
+@ti.kernel
+def composite_by_tile(
+    means2d: ti.types.ndarray(ndim=3),
+    conics: ti.types.ndarray(ndim=3),
+    depths: ti.types.ndarray(ndim=2),
+    opacities: ti.types.ndarray(ndim=2),
+    radii: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=3),
+    backgrounds: ti.types.ndarray(ndim=2),
+    offsets: ti.types.ndarray(ndim=1),
+    ids: ti.types.ndarray(ndim=1),
+    image: ti.types.ndarray(ndim=4),
+    alphas: ti.types.ndarray(ndim=3),
+    depth_map: ti.types.ndarray(ndim=3),
+    transmittances: ti.types.ndarray(ndim=3),
+    stops: ti.types.ndarray(ndim=3),
+    channels: ti.i32,
+    color_stride: ti.i32,
+    tile_size: ti.i32,
+    columns: ti.i32,
+    rows: ti.i32,
+):
+    for tile in range(transmittances.shape[0] * rows * columns):
+        area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
+        c = area[0]
+        begin, end = offsets[tile], offsets[tile + 1]
+        for y in range(area[3], area[4]):
+            for x in range(area[1], area[2]):
+                transmittances[c, y, x] = 1.0
+                stops[c, y, x] = end
+                depth_map[c, y, x] = 0.0
+                for channel in range(channels):
+                    image[c, y, x, channel] = 0.0
+        open_pixels = (area[2] - area[1]) * (area[4] - area[3])
+        k = begin
+        while k < end and open_pixels > 0:
+            p = ids[k] - c * opacities.shape[1]
+            mean2d, conic, opacity, depth = mean_at(means2d, c, p), conic_at(conics, c, p), opacities[c, p], depths[c, p]
+            cutoff = cutoff_exponent(opacity)
+            y_span = _interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
+            for y in range(y_span[0], y_span[1]):
+                x_span = _row_span(mean2d, conic, cutoff, y, area[1], area[2])
+                for x in range(x_span[0], x_span[1]):
+                    if stops[c, y, x] == end:
+                        sigma = falloff_exponent(conic, mean2d - ti.Vector([x + 0.5, y + 0.5]))
+                        alpha = ti.min(ALPHA_MAX, opacity * ti.exp(-sigma))
+                        if sigma >= 0 and alpha >= ALPHA_MIN:
+                            transmittance = transmittances[c, y, x]
+                            after = transmittance * (1.0 - alpha)
+                            if after <= TRANSMITTANCE_MIN:
+                                stops[c, y, x] = k
+                                open_pixels -= 1
+                            else:
+                                weight = alpha * transmittance
+                                transmittances[c, y, x] = after
+                                depth_map[c, y, x] = depth_map[c, y, x] + weight * depth
+                                for channel in range(channels):
+                                    color = colors[c * color_stride, p, channel]
+                                    image[c, y, x, channel] = image[c, y, x, channel] + weight * color
+            k += 1
+        for y in range(area[3], area[4]):
+            for x in range(area[1], area[2]):
+                transmittance = transmittances[c, y, x]
+                alphas[c, y, x] = 1.0 - transmittance
+                for channel in range(channels):
+                    image[c, y, x, channel] = image[c, y, x, channel] + transmittance * backgrounds[c, channel]
+
+
+@ti.kernel
+def composite_by_tile_grad(
+    means2d: ti.types.ndarray(ndim=3),
+    conics: ti.types.ndarray(ndim=3),
+    depths: ti.types.ndarray(ndim=2),
+    opacities: ti.types.ndarray(ndim=2),
+    radii: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=3),
+    backgrounds: ti.types.ndarray(ndim=2),
+    offsets: ti.types.ndarray(ndim=1),
+    ids: ti.types.ndarray(ndim=1),
+    transmittances: ti.types.ndarray(ndim=3),
+    stops: ti.types.ndarray(ndim=3),
+    image_bar: ti.types.ndarray(ndim=4),
+    alphas_bar: ti.types.ndarray(ndim=3),
+    depth_map_bar: ti.types.ndarray(ndim=3),
+    means2d_bar: ti.types.ndarray(ndim=3),
+    conics_bar: ti.types.ndarray(ndim=3),
+    depths_bar: ti.types.ndarray(ndim=2),
+    opacities_bar: ti.types.ndarray(ndim=2),
+    colors_bar: ti.types.ndarray(ndim=3),
+    backgrounds_bar: ti.types.ndarray(ndim=2),
+    means2d_abs: ti.types.ndarray(ndim=3),
+    running: ti.types.ndarray(ndim=4),
+    color_sums: ti.types.ndarray(ndim=2),
+    channels: ti.i32,
+    color_stride: ti.i32,
+    tile_size: ti.i32,
+    columns: ti.i32,
+    rows: ti.i32,
+    absgrad: ti.i32,
+):
+    for tile in range(transmittances.shape[0] * rows * columns):
+        area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
+        c = area[0]
+        begin, end = offsets[tile], offsets[tile]
+        for channel in range(channels):
+            color_sums[tile, channel] = 0.0
+        for y in range(area[3], area[4]):
+            for x in range(area[1], area[2]):
+                transmittance = transmittances[c, y, x]
+                behind = -alphas_bar[c, y, x]
+                for channel in range(channels):
+                    bar = image_bar[c, y, x, channel]
+                    behind += backgrounds[c, channel] * bar
+                    color_sums[tile, channel] = color_sums[tile, channel] + transmittance * bar
+                running[c, y, x, 0] = transmittance
+                running[c, y, x, 1] = transmittance * behind
+                end = ti.max(end, stops[c, y, x])
+        for channel in range(channels):
+            backgrounds_bar[c, channel] += color_sums[tile, channel]
+        for step in range(end - begin):
+            k = end - 1 - step
+            p = ids[k] - c * opacities.shape[1]
+            mean2d, conic, opacity, depth = mean_at(means2d, c, p), conic_at(conics, c, p), opacities[c, p], depths[c, p]
+            cutoff = cutoff_exponent(opacity)
+            mean2d_bar, mean2d_abs = ti.Vector([0.0, 0.0]), ti.Vector([0.0, 0.0])
+            conic_bar, depth_bar, opacity_bar = ti.Vector([0.0, 0.0, 0.0]), 0.0, 0.0
+            for channel in range(channels):
+                color_sums[tile, channel] = 0.0
+            y_span = _interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
+            for y in range(y_span[0], y_span[1]):
+                x_span = _row_span(mean2d, conic, cutoff, y, area[1], area[2])
+                for x in range(x_span[0], x_span[1]):
+                    if k < stops[c, y, x]:
+                        d = mean2d - ti.Vector([x + 0.5, y + 0.5])
+                        sigma = falloff_exponent(conic, d)
+                        falloff = ti.exp(-sigma)
+                        alpha = ti.min(ALPHA_MAX, opacity * falloff)
+                        if sigma >= 0 and alpha >= ALPHA_MIN:
+                            share = 1.0 / (1.0 - alpha)
+                            transmittance = running[c, y, x, 0] * share
+                            weight = alpha * transmittance
+                            depth_map_b = depth_map_bar[c, y, x]
+                            value = depth * depth_map_b
+                            for channel in range(channels):
+                                bar = image_bar[c, y, x, channel]
+                                value += colors[c * color_stride, p, channel] * bar
+                                color_sums[tile, channel] = color_sums[tile, channel] + weight * bar
+                            behind = running[c, y, x, 1]
+                            alpha_bar = transmittance * value - behind * share
+                            running[c, y, x, 0] = transmittance
+                            running[c, y, x, 1] = behind + weight * value
+                            depth_bar += weight * depth_map_b
+                            if opacity * falloff <= ALPHA_MAX:
+                                sigma_bar = -opacity * falloff * alpha_bar
+                                opacity_bar += falloff * alpha_bar
+                                slope = sigma_bar * exponent_gradient(conic, d)
+                                mean2d_bar += slope
+                                mean2d_abs += ti.abs(slope)
+                                conic_bar += sigma_bar * ti.Vector([0.5 * d[0] * d[0], d[0] * d[1], 0.5 * d[1] * d[1]])
+            for i in ti.static(range(2)):
+                means2d_bar[c, p, i] += mean2d_bar[i]
+                if absgrad != 0:
+                    means2d_abs[c, p, i] += mean2d_abs[i]
+            for i in ti.static(range(3)):
+                conics_bar[c, p, i] += conic_bar[i]
+            depths_bar[c, p] += depth_bar
+            opacities_bar[c, p] += opacity_bar
+            for channel in range(channels):
+                colors_bar[c * color_stride, p, channel] += color_sums[tile, channel]

@@ -1,0 +1,46 @@
+"""Every constant of the rasterizer, with its reason. The model is that of gsplat 1.5.3."""
+
+ALPHA_MIN = 1.0 / 255.0
+"""Contributions below one step of an 8-bit image are skipped."""
+
+ALPHA_MAX = 0.999
+"""Cap of one Gaussian's alpha: the adjoint divides by 1 - alpha."""
+
+TRANSMITTANCE_MIN = 1e-4
+"""A pixel is finished before the Gaussian that would take its transmittance to this value or below."""
+
+EXTENT_MAX = 3.33
+"""Largest half-width of a Gaussian's box in standard deviations: just above sqrt(2 ln 255), where a Gaussian of
+opacity 1 falls below ALPHA_MIN. The box never cuts off a contribution."""
+
+GUARD_BAND = 0.15
+"""The projection's Jacobian is taken no further outside the image than this share of its size: the linearisation of
+a Gaussian beside the view would otherwise stretch it across the picture."""
+
+COMPENSATION_MIN = 1e-6
+"""Floor of the antialiasing factor where its gradient divides by it: a flat Gaussian seen edge-on has factor 0."""
+
+MAX_RADIUS = 1e9
+"""Radii are stored as int32; larger ones cover any image anyway."""
+
+TILE_SIZE = 16
+"""Edge of a tile in pixels: 256 pixels, one block of threads."""
+
+EXPECTED_DEPTH_ALPHA_MIN = 1e-10
+"""Expected depth divides by alpha, or by this where alpha is smaller: an empty pixel has depth 0."""
+
+CUTOFF_SLACK = 1e-2
+"""Added to the exponent at which a Gaussian's alpha falls to ALPHA_MIN when pixels are preselected by it, against
+rounding: the pixels that pass are tested exactly afterwards."""
+
+SPAN_SLACK = 1e-6
+"""The same for cancellation in long, thin Gaussians: about ten float32 roundings of the exponent's largest term."""
+
+CHANNELS_IN_REGISTERS = 4
+"""Colour sums that a GPU thread holds while it walks its tile's list: RGB, or RGB and one more."""
+
+CAMERA_BLOCK_CPU = 512
+"""Gaussians a CPU thread handles before it adds its share of the camera's gradient: one atomic each for 16 numbers."""
+
+CAMERA_BLOCK_GPU = 16
+"""The same on a GPU, which needs many threads."""

@@ -1,0 +1,194 @@
+"""Projection of 3D Gaussians to the image plane: buffers and forward pass.
+
+For each camera c and Gaussian n, with world-to-camera rotation W and translation t:
+
+    p = W μ + t                     u = K (x/z, y/z, 1)                    depth = z
+    Σ2 = J W Σ Wᵀ Jᵀ + eps2d I      conic = Σ2⁻¹
+
+J is the Jacobian of the pinhole projection at p (Zwicker et al., "EWA volume splatting", 2001, eq. 29), taken no
+further outside the image than the guard band: J02 = -(clamp(u) - cx) / z. As in gsplat's reference, skew in K moves
+the centres and is left out of J. Antialiased, the opacity is multiplied by
+sqrt(det(Σ2 - eps2d I) / det Σ2) (Yu et al., "Mip-Splatting", CVPR 2024). Cameras are OpenCV's: x right, y down, z forward.
+"""
+
+from dataclasses import dataclass
+
+import taichi as ti
+
+from kernels.arrays import int_array, real_array
+from kernels.linalg import load_mat3, load_vec3
+from render.constants import ALPHA_MIN, EXTENT_MAX, GUARD_BAND, MAX_RADIUS
+from render.pinhole import focal, image_axes, principal, rotation, translation
+
+
+@dataclass(frozen=True)
+class ProjectionSettings:
+    """What the projection does besides its arrays; names and defaults are gsplat's."""
+
+    width: int
+    """Image width. Unit: pixel."""
+    height: int
+    """Image height. Unit: pixel."""
+    near_plane: float = 0.01
+    """Gaussians nearer than this are left out; so is everything behind the camera. Unit: length."""
+    far_plane: float = 1e10
+    """Gaussians farther than this are left out. Unit: length."""
+    radius_clip: float = 0.0
+    """Gaussians whose radii are not larger than this are left out. Unit: pixel."""
+    eps2d: float = 0.3
+    """Added to both variances of the projected Gaussian, so that it covers a pixel. Unit: pixel²."""
+    antialiased: bool = False
+    """Lower the opacity by what ``eps2d`` added to the area."""
+
+
+class Projection:
+    """Arrays of one evaluation: ``n`` Gaussians seen by ``cameras`` cameras."""
+
+    def __init__(self, cameras: int, n: int, settings: ProjectionSettings, needs_grad: bool = True):
+        self.cameras, self.n, self.settings = cameras, n, settings
+        self.means = real_array(n, 3, needs_grad=needs_grad)
+        """Centres in the world. Unit: length."""
+        self.covars = real_array(n, 3, 3, needs_grad=needs_grad)
+        """Covariances in the world; only the symmetric part counts. Unit: length²."""
+        self.opacities = real_array(n, needs_grad=needs_grad)
+        """In [0, 1]."""
+        self.viewmats = real_array(cameras, 4, 4, needs_grad=needs_grad)
+        """World to camera, column vectors."""
+        self.Ks = real_array(cameras, 3, 3, needs_grad=needs_grad)
+        """Pinhole intrinsics. Unit: pixel."""
+        self.radii = int_array(cameras, n, 2)
+        """Half the box that holds all of a Gaussian that can be seen; 0 where it is left out. Unit: pixel."""
+        self.means2d = real_array(cameras, n, 2, needs_grad=needs_grad)
+        """Centres in the image. Unit: pixel."""
+        self.depths = real_array(cameras, n, needs_grad=needs_grad)
+        """z in the camera's frame. Unit: length."""
+        self.conics = real_array(cameras, n, 3, needs_grad=needs_grad)
+        """Inverse of the 2D covariance: xx, xy, yy. Unit: pixel⁻²."""
+        self.opacities2d = real_array(cameras, n, needs_grad=needs_grad)
+        """Opacities as the image shows them: lowered if antialiased."""
+
+
+@ti.ad.grad_replaced
+def project(b: Projection) -> None:
+    """``radii``, ``means2d``, ``depths``, ``conics``, ``opacities2d`` from the rest; 0 for what is left out."""
+    s = b.settings
+    _project(
+        b.cameras,
+        b.n,
+        b.means,
+        b.covars,
+        b.opacities,
+        b.viewmats,
+        b.Ks,
+        b.radii,
+        b.means2d,
+        b.depths,
+        b.conics,
+        b.opacities2d,
+        s.width,
+        s.height,
+        s.near_plane,
+        s.far_plane,
+        s.radius_clip,
+        s.eps2d,
+        s.antialiased,
+    )
+
+
+@ti.func
+def symmetric(m):
+    """The symmetric part of a 3×3 matrix."""
+    return 0.5 * (m + m.transpose())
+
+
+@ti.func
+def guarded_offset(offset, centre, size):
+    """A pixel offset from the principal point ``centre``, brought back into the guard band around the image."""
+    return ti.max(-GUARD_BAND * size - centre, ti.min((1.0 + GUARD_BAND) * size - centre, offset))
+
+
+@ti.func
+def jacobian_row(f, z, offset, axis: ti.template()):
+    """Row ``axis`` of J: derivative of a pixel coordinate by (x, y, z), at a pixel offset from the principal point."""
+    row = ti.Vector([0.0, 0.0, -offset / z])
+    row[axis] = f / z
+    return row
+
+
+@ti.func
+def compensation(xx, xy, yy, eps2d):
+    """sqrt(det Σ / det(Σ + eps2d I)), the antialiasing factor; ``xx, xy, yy`` are those of Σ."""
+    before = ti.max(xx * yy - xy * xy, 0.0)
+    return ti.sqrt(before / ((xx + eps2d) * (yy + eps2d) - xy * xy))
+
+
+@ti.func
+def pixel_radii(opacity, xx, yy):
+    """Half-widths of the box beyond which alpha is below ALPHA_MIN, rounded up; 0 for a Gaussian below it anywhere."""
+    radii = ti.Vector([0.0, 0.0])
+    if opacity >= ALPHA_MIN:
+        extent = ti.min(EXTENT_MAX, ti.sqrt(2.0 * ti.max(ti.log(opacity / ALPHA_MIN), 0.0)))
+        radii = ti.ceil(extent * ti.sqrt(ti.Vector([xx, yy])))
+    return radii
+
+
+@ti.func
+def in_image(mean2d, radii, width, height):
+    """Whether the box around ``mean2d`` meets the image."""
+    x, y = mean2d[0], mean2d[1]
+    return x + radii[0] > 0 and x - radii[0] < width and y + radii[1] > 0 and y - radii[1] < height
+
+
+@ti.kernel
+def _project(
+    cameras: ti.i32,
+    n: ti.i32,
+    means: ti.types.ndarray(ndim=2),
+    covars: ti.types.ndarray(ndim=3),
+    opacities: ti.types.ndarray(ndim=1),
+    viewmats: ti.types.ndarray(ndim=3),
+    Ks: ti.types.ndarray(ndim=3),
+    radii_out: ti.types.ndarray(ndim=3),
+    means2d: ti.types.ndarray(ndim=3),
+    depths: ti.types.ndarray(ndim=2),
+    conics: ti.types.ndarray(ndim=3),
+    opacities2d: ti.types.ndarray(ndim=2),
+    width: float,
+    height: float,
+    near_plane: float,
+    far_plane: float,
+    radius_clip: float,
+    eps2d: float,
+    antialiased: ti.i32,
+):
+    for c, p in ti.ndrange(cameras, n):
+        radii = ti.Vector([0.0, 0.0])
+        mean2d, depth, conic, opacity = ti.Vector([0.0, 0.0]), 0.0, ti.Vector([0.0, 0.0, 0.0]), 0.0
+        w = rotation(viewmats, c)
+        centre = w @ load_vec3(means, p) + translation(viewmats, c)
+        z = centre[2]
+        if z > 0 and near_plane <= z <= far_plane:
+            f, k = focal(Ks, c), principal(Ks, c)
+            offset = f * ti.Vector([centre[0], centre[1]]) / z
+            j0 = jacobian_row(f[0], z, guarded_offset(offset[0], k[0], width), 0)
+            j1 = jacobian_row(f[1], z, guarded_offset(offset[1], k[1], height), 1)
+            cov = w @ symmetric(load_mat3(covars, p)) @ w.transpose()
+            xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
+            det = (xx + eps2d) * (yy + eps2d) - xy * xy
+            if det > 0:
+                visible = opacities[p]
+                if antialiased != 0:
+                    visible *= compensation(xx, xy, yy, eps2d)
+                box = pixel_radii(visible, xx + eps2d, yy + eps2d)
+                clipped = box[0] <= radius_clip and box[1] <= radius_clip
+                pixel = image_axes(Ks, c) @ ti.Vector([centre[0], centre[1]]) / z + k
+                if not clipped and in_image(pixel, box, width, height):
+                    radii, mean2d, depth, opacity = box, pixel, z, visible
+                    conic = ti.Vector([yy + eps2d, -xy, xx + eps2d]) / det
+        for i in ti.static(range(2)):
+            radii_out[c, p, i] = ti.cast(ti.min(radii[i], MAX_RADIUS), ti.i32)
+            means2d[c, p, i] = mean2d[i]
+        for i in ti.static(range(3)):
+            conics[c, p, i] = conic[i]
+        depths[c, p] = depth
+        opacities2d[c, p] = opacity

@@ -1,0 +1,173 @@
+"""The adjoint of the projection, derived by hand; the symbols are those of render/projection.py.
+
+A ``_bar`` is the loss's derivative by the thing it names. With G the symmetric 2×2 gradient of Σ2 and S = W Σ Wᵀ:
+
+    conic = Σ2⁻¹                    G = -conic V conic, V = [[a, b/2], [b/2, c]] for conic_bar (a, b, c)
+    factor f, f² = det(Σ2 - e I) / det Σ2
+                                    G += f_bar / (2 f) ((1 - f²) conic - e det(conic) I)
+    Σ2 = J S Jᵀ + e I               S_bar = Jᵀ G J,  J_bar = 2 G J S
+    S = W Σ Wᵀ                      Σ_bar = Wᵀ S_bar W,  W_bar = 2 S_bar W Σ
+    p = W μ + t                     μ_bar = Wᵀ p_bar,  W_bar += p_bar μᵀ,  t_bar = p_bar
+
+J depends on p and on the intrinsics; in the guard band J02 = -(edge - cx) / z depends on z and cx alone.
+"""
+
+import taichi as ti
+
+from kernels.arrays import runs_on_cpu
+from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
+from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, COMPENSATION_MIN
+from render.pinhole import focal, image_axes, principal, rotation, translation
+from render.projection import Projection, compensation, guarded_offset, jacobian_row, project, symmetric
+
+
+@ti.ad.grad_for(project)
+def project_grad(b: Projection) -> None:
+    """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what the outputs' say."""
+    s = b.settings
+    _project_grad(
+        b.cameras,
+        b.n,
+        b.means,
+        b.covars,
+        b.opacities,
+        b.viewmats,
+        b.Ks,
+        b.radii,
+        b.means2d.grad,
+        b.depths.grad,
+        b.conics.grad,
+        b.opacities2d.grad,
+        b.means.grad,
+        b.covars.grad,
+        b.opacities.grad,
+        b.viewmats.grad,
+        b.Ks.grad,
+        s.width,
+        s.height,
+        s.eps2d,
+        s.antialiased,
+        CAMERA_BLOCK_CPU if runs_on_cpu() else CAMERA_BLOCK_GPU,
+    )
+
+
+@ti.func
+def _conic_adjoint(conic, conic_bar):
+    """G of the module's docstring: -conic V conic."""
+    q = ti.Matrix([[conic[0], conic[1]], [conic[1], conic[2]]])
+    v = ti.Matrix([[conic_bar[0], 0.5 * conic_bar[1]], [0.5 * conic_bar[1], conic_bar[2]]])
+    return -(q @ v @ q)
+
+
+@ti.func
+def _compensation_adjoint(factor, factor_bar, conic, eps2d):
+    """G from the gradient of the antialiasing factor."""
+    g = ti.Matrix([[0.0, 0.0], [0.0, 0.0]])
+    if factor > 0:
+        q = ti.Matrix([[conic[0], conic[1]], [conic[1], conic[2]]])
+        trace_part = eps2d * (conic[0] * conic[2] - conic[1] * conic[1])
+        g = (1.0 - factor * factor) * q - trace_part * ti.Matrix([[1.0, 0.0], [0.0, 1.0]])
+        g = factor_bar / (2.0 * ti.max(factor, COMPENSATION_MIN)) * g
+    return g
+
+
+@ti.func
+def _jacobian_adjoint(x, z, f, centre, size, row_bar, axis: ti.template()):
+    """Gradients by (x, z, f, c) of row ``axis`` of J, whose coordinate is f x/z + c."""
+    offset = f * x / z
+    guarded = guarded_offset(offset, centre, size)
+    guarded_bar = -row_bar[2] / z
+    z_bar = (guarded * row_bar[2] - f * row_bar[axis]) / (z * z)
+    bars = ti.Vector([0.0, z_bar, row_bar[axis] / z, -guarded_bar])
+    if guarded == offset:
+        bars = ti.Vector([f, -offset, x, 0.0]) * (guarded_bar / z) + ti.Vector([0.0, z_bar, row_bar[axis] / z, 0.0])
+    return bars
+
+
+@ti.kernel
+def _project_grad(
+    cameras: ti.i32,
+    n: ti.i32,
+    means: ti.types.ndarray(ndim=2),
+    covars: ti.types.ndarray(ndim=3),
+    opacities: ti.types.ndarray(ndim=1),
+    viewmats: ti.types.ndarray(ndim=3),
+    Ks: ti.types.ndarray(ndim=3),
+    radii: ti.types.ndarray(ndim=3),
+    means2d_bar: ti.types.ndarray(ndim=3),
+    depths_bar: ti.types.ndarray(ndim=2),
+    conics_bar: ti.types.ndarray(ndim=3),
+    opacities2d_bar: ti.types.ndarray(ndim=2),
+    means_bar: ti.types.ndarray(ndim=2),
+    covars_bar: ti.types.ndarray(ndim=3),
+    opacities_bar: ti.types.ndarray(ndim=1),
+    viewmats_bar: ti.types.ndarray(ndim=3),
+    Ks_bar: ti.types.ndarray(ndim=3),
+    width: float,
+    height: float,
+    eps2d: float,
+    antialiased: ti.i32,
+    block_size: ti.i32,
+):
+    # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
+    for block in range((n + block_size - 1) // block_size):
+        for c in range(cameras):
+            w, t, f, k = rotation(viewmats, c), translation(viewmats, c), focal(Ks, c), principal(Ks, c)
+            w_bar, t_bar = 0.0 * w, 0.0 * t
+            axes = image_axes(Ks, c)
+            axes_bar, k_bar = 0.0 * axes, 0.0 * k
+            for p in range(block * block_size, ti.min((block + 1) * block_size, n)):
+                if radii[c, p, 0] > 0:
+                    mean, sigma = load_vec3(means, p), symmetric(load_mat3(covars, p))
+                    centre = w @ mean + t
+                    x, y, z = centre[0], centre[1], centre[2]
+                    j0 = jacobian_row(f[0], z, guarded_offset(f[0] * x / z, k[0], width), 0)
+                    j1 = jacobian_row(f[1], z, guarded_offset(f[1] * y / z, k[1], height), 1)
+                    cov = w @ sigma @ w.transpose()
+                    a0, a1 = cov @ j0, cov @ j1
+                    xx, xy, yy = j0.dot(a0), j0.dot(a1), j1.dot(a1)
+                    det = (xx + eps2d) * (yy + eps2d) - xy * xy
+                    conic = ti.Vector([yy + eps2d, -xy, xx + eps2d]) / det
+
+                    g = _conic_adjoint(conic, _load_row(conics_bar, c, p))
+                    factor = 1.0
+                    if antialiased != 0:
+                        factor = compensation(xx, xy, yy, eps2d)
+                        g += _compensation_adjoint(factor, opacities[p] * opacities2d_bar[c, p], conic, eps2d)
+                    opacities_bar[p] = opacities_bar[p] + factor * opacities2d_bar[c, p]
+
+                    j0_bar = 2.0 * (g[0, 0] * a0 + g[0, 1] * a1)
+                    j1_bar = 2.0 * (g[0, 1] * a0 + g[1, 1] * a1)
+                    cross = j0.outer_product(j1)
+                    cov_bar = g[0, 0] * j0.outer_product(j0) + g[1, 1] * j1.outer_product(j1)
+                    cov_bar += g[0, 1] * (cross + cross.transpose())
+
+                    u = _jacobian_adjoint(x, z, f[0], k[0], width, j0_bar, 0)
+                    v = _jacobian_adjoint(y, z, f[1], k[1], height, j1_bar, 1)
+                    pixel_bar = ti.Vector([means2d_bar[c, p, 0], means2d_bar[c, p, 1]])
+                    ray = ti.Vector([x, y]) / z
+                    ray_bar = axes.transpose() @ pixel_bar
+                    z_bar = u[1] + v[1] + depths_bar[c, p] - ray.dot(ray_bar) / z
+                    centre_bar = ti.Vector([u[0] + ray_bar[0] / z, v[0] + ray_bar[1] / z, z_bar])
+                    axes_bar += pixel_bar.outer_product(ray) + ti.Matrix([[u[2], 0.0], [0.0, v[2]]])
+                    k_bar += pixel_bar + ti.Vector([u[3], v[3]])
+
+                    cov_w = cov_bar @ w
+                    add_mat3(covars_bar, p, w.transpose() @ cov_w)
+                    add_vec3(means_bar, p, w.transpose() @ centre_bar)
+                    w_bar += 2.0 * cov_w @ sigma + centre_bar.outer_product(mean)
+                    t_bar += centre_bar
+            for i in ti.static(range(3)):
+                for j in ti.static(range(3)):
+                    viewmats_bar[c, i, j] += w_bar[i, j]
+                viewmats_bar[c, i, 3] += t_bar[i]
+            for i in ti.static(range(2)):
+                for j in ti.static(range(2)):
+                    Ks_bar[c, i, j] += axes_bar[i, j]
+                Ks_bar[c, i, 2] += k_bar[i]
+
+
+@ti.func
+def _load_row(a: ti.template(), c, p):
+    """Row ``[c, p]`` of an array ``[C, N, 3]``."""
+    return ti.Vector([a[c, p, 0], a[c, p, 1], a[c, p, 2]])
