@@ -15,8 +15,7 @@ def expect_shape(owner: str, name: str, tensor: torch.Tensor, shape: tuple[int |
     if not isinstance(tensor, torch.Tensor):
         raise InputError(f"{owner}: {name} is a {type(tensor).__name__}; expected a torch.Tensor {_text(shape)}")
     fits = tensor.ndim == len(shape) and all(
-        isinstance(want, str) or have == want
-        for have, want in zip(tensor.shape, shape, strict=True)
+        isinstance(want, str) or have == want for have, want in zip(tensor.shape, shape, strict=True)
     )
     if not fits:
         raise InputError(f"{owner}: {name} has shape {_text(tuple(tensor.shape))}; expected {_text(shape)}")

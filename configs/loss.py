@@ -1,6 +1,6 @@
 """``loss``: the terms of the objective and their weights. A term of weight 0 is not evaluated."""
 
-from configs.base import NonNegative, Section
+from configs.base import NonNegative, Positive, Section
 
 
 class MassConfig(Section):
@@ -8,34 +8,40 @@ class MassConfig(Section):
 
     weight: NonNegative = 1.0
     """Factor of the term. Unit: none."""
+    full_cell: Positive = 75.0
+    """What the mass of a full grid cell is scaled to before the logarithm log(1 + mass), whose contrast depends on it.
+    Unit: none."""
+    outside_weight: NonNegative = 1.0
+    """Weight of grid nodes that the target leaves empty. Unit: none."""
 
 
 class SilhouetteConfig(Section):
-    """Difference of alpha to the target's, averaged over pixels and cameras."""
+    """Squared difference of alpha and the target's coverage, averaged over pixels and cameras."""
 
     weight: NonNegative = 0.0
     """Factor of the term. Unit: none."""
 
 
 class DepthConfig(Section):
-    """Difference of expected depth to the target's, where both images show something."""
+    """Absolute difference of expected depth to the target's, averaged where both images show something."""
 
     weight: NonNegative = 0.0
     """Factor of the term. Unit: 1 / length."""
 
 
 class RGBConfig(Section):
-    """Difference of colour to the target's, averaged over pixels and cameras."""
+    """Absolute difference of colour to the target's silhouette in the particles' colour, averaged over pixels and
+    cameras."""
 
     weight: NonNegative = 0.0
     """Factor of the term. Unit: none."""
 
 
 class VelocityConfig(Section):
-    """Mean squared velocity of the particles at the end of an episode: the shape should arrive at rest."""
+    """Rest at the end: the mean squared way, in grid cells, that the particles would go on in another episode."""
 
     weight: NonNegative = 0.0
-    """Factor of the term. Unit: time² / length²."""
+    """Factor of the term. Unit: none."""
 
 
 class LossConfig(Section):

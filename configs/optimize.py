@@ -21,11 +21,14 @@ class OptimizeConfig(Section):
     optimizer: Literal["adam"] = "adam"
     """The update rule."""
     lr: Positive = 1e-2
-    """Step length of the optimiser, in entries of the control deformation gradient. Unit: none."""
-    lr_growth: Annotated[Real, Field(ge=1)] = 1.1
+    """Largest step length of the optimiser, in entries of the control deformation gradient. Unit: none."""
+    lr_growth: Annotated[Real, Field(ge=1)] = 1.2
     """Factor on the step length after an accepted step; 1 keeps it. Unit: none."""
-    max_halvings: Annotated[Integer, Field(ge=0)] = 4
+    max_halvings: Annotated[Integer, Field(ge=0)] = 8
     """How often a step that raises the objective or breaks the state is halved before the episode ends. Unit: none."""
+    max_cfl: Positive = 0.1
+    """Fastest particle at the end of an episode: a step of the optimiser that makes one faster is taken back, for it would
+    be flung out of the grid in the next episode. Unit: grid cell / time step."""
 
     @model_validator(mode="after")
     def _stride_divides_steps(self):

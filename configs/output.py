@@ -10,5 +10,7 @@ class OutputConfig(Section):
     """Time steps from one recorded frame to the next. Unit: time step."""
     video: bool = True
     """Write the recorded frames to render.mp4."""
+    video_size: Count = 384
+    """Height of the video; its width follows from the render section's proportions. Unit: pixel."""
     fps: Positive = 30.0
     """Frame rate of the video. Unit: 1 / s."""

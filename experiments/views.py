@@ -24,7 +24,7 @@ class View:
 
     @property
     def eye(self) -> np.ndarray:
-        """Position of the camera [3]; an orthographic one looks from a plane through it. Unit: length."""
+        """Position of the camera [3]. Unit: length."""
         return -self.viewmat[:3, :3].T @ self.viewmat[:3, 3]
 
     def to_camera(self, points: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
 """The stress's gradient, for free: Taichi's autodiff of the pointwise law, over fields.
 
-Autodiff over arrays is wrong on Vulkan, so the law's inputs and outputs live in fields here. Fields cannot be resized and may
-only be made on the thread that started Taichi: the workspace is made in the forward pass and grows by doubling.
+Autodiff over arrays is wrong on Vulkan, so the law's inputs and outputs live in fields here. Fields cannot be resized
+and may only be made on the thread that started Taichi: the workspace is made in the forward pass and grows by doubling.
 """
 
 import taichi as ti

@@ -1,0 +1,157 @@
+"""Task ``morph``: find controls that turn one shape into another, episode after episode."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from bridge import runtime
+from bridge.controls import ControlOptimizer, Update
+from bridge.diffmpm import DiffMPM, MPMState
+from bridge.simulation_error import SimulationError
+from bridge.upsampler import SurfaceUpsampler
+from configs.experiment import ExperimentConfig
+from experiments.metrics import TargetComparison
+from experiments.morph_film import MorphFilm
+from experiments.morph_objective import MorphObjective
+from experiments.morph_scene import MorphScene, build_scene
+from experiments.outputs import RunFolder
+from experiments.progress import RunProgress
+from experiments.views import frame_around
+
+
+def run(config: ExperimentConfig, output: Path) -> None:
+    """Run the morph and fill the folder ``output``.
+
+    Raises:
+        InputError: the configuration does not make a simulation; nothing has been computed.
+        SimulationError: the state broke; the last good state has been written.
+    """
+    torch.manual_seed(config.seed)
+    active = runtime.init(config.runtime.backend, getattr(torch, config.runtime.dtype), config.runtime.deterministic)
+    scene = build_scene(config)
+    folder = RunFolder(output)
+    folder.write_config(config)
+    folder.write_versions(active)
+    morph = Morph(config, scene)
+    with MorphFilm(config, scene, morph.upsampler, folder) as film, RunProgress(config.optimize) as progress:
+        try:
+            morph.run(film, progress)
+        finally:  # also after an interruption or a broken state: what is there is written
+            morph.write(folder, film)
+
+
+class Morph:
+    """The chained episodes of one run; its state is always the last good one."""
+
+    def __init__(self, config: ExperimentConfig, scene: MorphScene):
+        self.config, self.scene = config, scene
+        self.sim = DiffMPM(config.mpm)
+        self.upsampler = SurfaceUpsampler(config.upsample, scene.spacing, config.render.particle_color)
+        self.objective = MorphObjective(config, scene, self.sim, self.upsampler)
+        self.state = _at_rest(scene.particles.x)
+        self.iterations: list[dict] = []
+        self.failure: str | None = None
+        self.lr: float | None = None
+        self.started = time.perf_counter()
+
+    def run(self, film: MorphFilm, progress: RunProgress) -> None:
+        """All episodes."""
+        film.start(self.state)
+        for episode in range(self.config.optimize.episodes):
+            try:
+                self._episode(episode, film, progress)
+            except SimulationError as error:
+                iteration = len(self.iterations)
+                self.failure = f"episode {episode + 1}, iteration {iteration + 1}: {error}"
+                raise SimulationError(self.failure, error.count, error.step, error.particle) from error
+
+    def _episode(self, episode: int, film: MorphFilm, progress: RunProgress) -> None:
+        o = self.config.optimize
+        self.objective.begin_episode(self.state)
+        n = len(self.state.x)
+        controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
+        # a step length that the last episode had to shrink is a better guess than the first one
+        start = None if self.lr is None else 4 * self.lr
+        optimizer = ControlOptimizer(
+            self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, self.objective.refusal
+        )
+        for _ in range(o.iterations):
+            began = time.perf_counter()
+            update = optimizer.update()
+            self._record(episode, optimizer, update, time.perf_counter() - began)
+            progress.advance(episode, self.iterations[-1])
+            if not update.accepted:
+                break
+        self.lr = optimizer.lr
+        progress.finish_episode(episode)
+        frames = self._play(optimizer)
+        self.state = _detached(frames[-1])
+        film.add_episode(frames)
+
+    def _play(self, optimizer: ControlOptimizer) -> list[MPMState]:
+        """The episode's recorded frames, from the controls that it ended with."""
+        with torch.no_grad():
+            every = min(self.config.output.every, self.config.optimize.steps)
+            return self.objective.simulate(optimizer.controls.detach(), record_every=every).frames or []
+
+    def _record(self, episode: int, optimizer: ControlOptimizer, update: Update, seconds: float) -> None:
+        self.iterations.append(
+            {
+                "episode": episode,
+                "objective": float(optimizer.current.total.detach()),
+                "terms": optimizer.current.terms,
+                "seconds": seconds,
+                **asdict(update),
+            }
+        )
+
+    def write(self, folder: RunFolder, film: MorphFilm) -> None:
+        """All files of the last good state."""
+        folder.write_particles(self.state)
+        folder.write_metrics(
+            {
+                "finished": self.failure is None and self._completed(),
+                "failure": self.failure,
+                **self._shape_metrics(),
+                "rollouts": self.objective.rollouts,
+                "seconds": time.perf_counter() - self.started,
+                "iterations": self.iterations,
+            }
+        )
+        names = sorted({name for entry in self.iterations for name in entry["terms"]})
+        curves = {"objective": [entry["objective"] for entry in self.iterations]}
+        if len(names) > 1:
+            curves |= {name: [entry["terms"].get(name, np.nan) for entry in self.iterations] for name in names}
+        starts = [
+            i for i, e in enumerate(self.iterations) if i == 0 or e["episode"] != self.iterations[i - 1]["episode"]
+        ]
+        folder.write_losses(curves, starts)
+        film.write_last(folder, self.state)
+
+    def _completed(self) -> bool:
+        return bool(self.iterations) and self.iterations[-1]["episode"] == self.config.optimize.episodes - 1
+
+    def _shape_metrics(self) -> dict:
+        """The end, the start and the floor, measured in one frame."""
+        scene = self.scene
+        x = {"start": scene.particles.x, "end": self.state.x}
+        clouds = {name: value.detach().cpu().double().numpy() for name, value in x.items()}
+        frame = frame_around(scene.target_mesh[0], *clouds.values(), margin=scene.spacing)
+        comparison = TargetComparison(*scene.target_mesh, scene.spacing, frame)
+        measured = {
+            name: asdict(comparison.measure(cloud, self.upsampler.detect(x[name]).index.cpu().numpy()))
+            for name, cloud in clouds.items()
+        }
+        return {**measured, "floor": asdict(comparison.floor())}
+
+
+def _at_rest(x: torch.Tensor) -> MPMState:
+    eye = torch.eye(3, dtype=x.dtype, device=x.device).expand(len(x), 3, 3)
+    return MPMState(x, torch.zeros_like(x), torch.zeros_like(eye), eye.clone(), eye.clone())
+
+
+def _detached(state: MPMState) -> MPMState:
+    return MPMState(*(getattr(state, name).detach().contiguous() for name in ("x", "v", "C", "F", "F_total")))

@@ -1,0 +1,140 @@
+"""What a morph starts from: source particles, the target, the cameras; and the checks that a user's mistakes meet."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridge.mass_matching import rasterize_particle_mass
+from bridge.points import load_points
+from bridge.runtime import current
+from configs.errors import InputError
+from configs.experiment import ExperimentConfig
+from configs.mesh import MeshConfig
+from configs.mpm import MPMConfig
+from experiments.camera_views import perspective_views
+from experiments.mesh_image import rasterize_mesh
+from experiments.views import View
+from mpm.bspline import NODES
+from mpm.mesh import load_mesh
+from mpm.particles import Particles, mesh_volume
+from mpm.placement import place_mesh
+from mpm.stability import stable_dt
+
+Mesh = tuple[np.ndarray, np.ndarray]
+
+
+@dataclass
+class MorphScene:
+    """Everything that stays the same during a morph."""
+
+    particles: Particles[Tensor]
+    """Source particles at rest."""
+    spacing: float
+    """Distance between neighbouring source particles. Unit: length."""
+    target_mesh: Mesh
+    """Placed target: vertices [V, 3], faces [T, 3]."""
+    target_points: np.ndarray
+    """Particles filled directly into the target [P, 3]: the floor of the metrics."""
+    target_mass: Tensor
+    """Nodal mass [nx, ny, nz] of the target, scaled to ``loss.mass.full_cell``."""
+    mass_scale: float
+    """Factor from mass to the mass that the loss sees."""
+    views: list[View]
+    """Cameras of the image losses."""
+    target_alpha: Tensor
+    """Exact coverage of the target, [C, H, W], 0 or 1."""
+    target_depth: Tensor
+    """Exact depth of the target, [C, H, W], 0 where there is nothing. Unit: length."""
+
+
+def build_scene(config: ExperimentConfig) -> MorphScene:
+    """Load, place, fill and check.
+
+    Raises:
+        InputError: whatever is wrong with meshes, grid, time step or cameras.
+    """
+    check_time_step(config.mpm)
+    source_mesh = _placed(config.source, None)
+    target_mesh = _placed(config.target, mesh_volume(*source_mesh) if config.target.volume == "source" else None)
+    density = config.mpm.material.density
+    spacing, particles = _fill("source", config.source, source_mesh, config, density)
+    _, target = _fill("target", config.target, target_mesh, config, density)
+    mass_scale = config.loss.mass.full_cell / (density * config.mpm.grid.spacing**3)
+    views = perspective_views(config.cameras, config.render.width, config.render.height)
+    images = [_target_image(number, view, source_mesh, target_mesh) for number, view in enumerate(views)]
+    real = current().dtype
+    return MorphScene(
+        particles=particles,
+        spacing=spacing,
+        target_mesh=target_mesh,
+        target_points=target.x.double().numpy(),
+        target_mass=rasterize_particle_mass(target.x, target.mass * mass_scale, config.mpm),
+        mass_scale=mass_scale,
+        views=views,
+        target_alpha=torch.tensor(np.stack([mask for mask, _ in images]), dtype=real),
+        target_depth=torch.tensor(np.stack([depth for _, depth in images]), dtype=real),
+    )
+
+
+def check_time_step(config: MPMConfig) -> None:
+    """Raise if the time step breaks the CFL condition of the material's pressure waves."""
+    limit = stable_dt(config)
+    if config.dt > limit:
+        raise InputError(
+            f"mpm.dt is {config.dt:g}; the largest stable step for this grid and material is {limit:.3g} "
+            "(mpm.grid.spacing over the speed of sound)"
+        )
+
+
+def _placed(config: MeshConfig, source_volume: float | None) -> Mesh:
+    vertices, faces = load_mesh(config.path)
+    return place_mesh(vertices, faces, config, source_volume), faces
+
+
+def _fill(
+    role: str, mesh_config: MeshConfig, mesh: Mesh, config: ExperimentConfig, density: float
+) -> tuple[float, Particles[Tensor]]:
+    spacing = config.mpm.grid.spacing / mesh_config.points_per_cell ** (1 / 3)
+    _check_fits(role, mesh[0], config.mpm)
+    return spacing, load_points(mesh, spacing, density, mesh_config.jitter, config.seed)
+
+
+def _check_fits(role: str, vertices: np.ndarray, config: MPMConfig) -> None:
+    """The stencils of all particles must exist."""
+    grid, margin = config.grid, (NODES[config.kernel] - 2) * config.grid.spacing
+    low = np.array(grid.origin) + margin
+    high = np.array(grid.origin) + (np.array(grid.size) - 1) * grid.spacing - margin
+    if (vertices.min(axis=0) < low).any() or (vertices.max(axis=0) > high).any():
+        raise InputError(
+            f"{role}: the mesh reaches from {_text(vertices.min(axis=0))} to {_text(vertices.max(axis=0))}; mpm.grid "
+            f"takes {_text(low)} to {_text(high)}. Make the grid larger, or the mesh smaller with {role}.extent"
+        )
+
+
+def _target_image(number: int, view: View, source: Mesh, target: Mesh) -> tuple[np.ndarray, np.ndarray]:
+    """Coverage and depth of the target; the camera must see both shapes from outside."""
+    for role, mesh in (("source", source), ("target", target)):
+        if _inside(view.eye, *mesh):
+            raise InputError(f"cameras: camera {number} at {_text(view.eye)} is inside the {role}; move it away")
+    mask, depth = rasterize_mesh(*target, view)
+    if not mask.any():
+        raise InputError(
+            f"cameras: camera {number} at {_text(view.eye)} does not see the target; turn it towards "
+            f"{_text(target[0].mean(axis=0))} or widen its fov"
+        )
+    return mask, depth
+
+
+def _inside(point: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> bool:
+    """Winding number above one half (Jacobson et al. 2013): meshes need not be closed."""
+    a, b, c = (vertices[faces[:, k]] - point for k in range(3))
+    la, lb, lc = (np.linalg.norm(edge, axis=1) for edge in (a, b, c))
+    numerator = np.einsum("ij,ij->i", a, np.cross(b, c))
+    denominator = la * lb * lc + (a * b).sum(1) * lc + (b * c).sum(1) * la + (c * a).sum(1) * lb
+    return abs(np.arctan2(numerator, denominator).sum() / (2 * np.pi)) > 0.5
+
+
+def _text(point: np.ndarray) -> str:
+    return "(" + ", ".join(f"{value:.3g}" for value in point) + ")"
