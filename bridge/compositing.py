@@ -1,0 +1,125 @@
+"""Tile lists and compositing of projected Gaussians as a torch function."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from bridge.exchange import load, to_torch
+from bridge.projection import export, seed
+from bridge.runtime import current
+from kernels.lock import launch_lock
+from render.compositing import Compositing, composite, composite_grad
+from render.constants import TILE_SIZE
+
+
+@dataclass(frozen=True)
+class Composited:
+    """Images of C cameras and the tile lists they were made from."""
+
+    colors: Tensor
+    """[C, H, W, D], background included."""
+    alphas: Tensor
+    """[C, H, W]."""
+    depths: Tensor
+    """Accumulated depth Σ w z, [C, H, W]. Unit: length."""
+    tiles_per_gauss: Tensor
+    """Tiles that each Gaussian meets, int32 [C, N]."""
+    isect_offsets: Tensor
+    """Where each tile's list starts, int32 [C, rows, columns]."""
+    flatten_ids: Tensor
+    """All lists, entries c * N + n, nearest first, int32 [number of entries]."""
+
+
+def composite_gaussians(
+    radii: Tensor,
+    means2d: Tensor,
+    depths: Tensor,
+    conics: Tensor,
+    opacities: Tensor,
+    colors: Tensor,
+    backgrounds: Tensor | None,
+    width: int,
+    height: int,
+    tile_size: int = TILE_SIZE,
+    absgrad: bool = False,
+) -> Composited:
+    """Composite what ``bridge.projection.project_gaussians`` returned; differentiable in every float tensor.
+
+    Args:
+        colors: [1, N, D] for all cameras, or [C, N, D]; D may be 0.
+        backgrounds: [C, D]; None is black.
+        absgrad: after ``backward``, ``means2d.absgrad`` holds the absolute gradients summed over the pixels
+            (Ye et al., "AbsGS", 2024).
+    """
+    current()
+    if backgrounds is None:
+        backgrounds = colors.new_zeros(len(radii), colors.shape[-1])
+    tensors = (means2d, depths, conics, opacities, colors, backgrounds)
+    differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
+    return Composited(*_Composite.apply((width, height), tile_size, absgrad, differentiable, radii, *tensors))
+
+
+class _Composite(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, size, tile_size, absgrad, differentiable, radii, *tensors):
+        means2d, colors = tensors[0], tensors[4]
+        (c, n), device = radii.shape[:2], radii.device
+        with launch_lock:
+            b = Compositing(
+                c,
+                n,
+                colors.shape[-1],
+                *size,
+                tile_size=tile_size,
+                colors_per_camera=len(colors) > 1,
+                needs_grad=differentiable,
+                absgrad=absgrad,
+            )
+            load(radii, b.radii)
+            for tensor, array in zip(tensors, _inputs(b), strict=True):
+                load(tensor, array)
+            composite(b)
+            outputs = [to_torch(a, shape, device) for a, shape in zip(_outputs(b), _output_shapes(b), strict=True)]
+            lists = _export_lists(b, device)
+        ctx.mark_non_differentiable(*lists)
+        ctx.save_for_backward(means2d)
+        ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
+        return (*outputs, *lists)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, *bars):
+        (means2d,) = ctx.saved_tensors
+        b = ctx.buffers
+        with launch_lock:
+            seed(bars[:3], _outputs(b), _inputs(b))
+            b.means2d_abs.fill(0)
+            composite_grad(b)
+            if b.absgrad:
+                means2d.absgrad = to_torch(b.means2d_abs, means2d.shape, means2d.device)
+            gradients = export(_inputs(b), ctx.shapes, ctx.needs_input_grad[5:], means2d.device)
+        return None, None, None, None, None, *gradients
+
+
+def _inputs(b: Compositing):
+    return b.means2d, b.depths, b.conics, b.opacities2d, b.colors, b.backgrounds
+
+
+def _outputs(b: Compositing):
+    return b.image, b.alphas, b.depth_map
+
+
+def _output_shapes(b: Compositing):
+    size = (b.cameras, b.height, b.width)
+    return (*size, b.channels), size, size
+
+
+def _export_lists(b: Compositing, device) -> tuple[Tensor, Tensor, Tensor]:
+    tiles = b.tiles
+    assert tiles is not None
+    counts = to_torch(tiles.counts, (b.cameras, b.n), device)
+    offsets = to_torch(tiles.offsets, tuple(tiles.offsets.shape), device)
+    ids = to_torch(tiles.ids, tuple(tiles.ids.shape), device)
+    return counts, offsets[:-1].reshape(b.cameras, tiles.rows, tiles.columns), ids[: tiles.entries]
