@@ -30,7 +30,7 @@ class MPMState:
     F: Tensor
     """The solver's own deformation gradient [N, 3, 3]: smoothed and controlled if the configuration says so."""
     F_total: Tensor
-    """The true deformation of the material [N, 3, 3] since the rollout's start: every step's (I + dt C), nothing else."""
+    """The material's true deformation [N, 3, 3] from the rollout's start: every step's (I + dt C), nothing else."""
     frames: "list[MPMState] | None" = None
     """The states after every ``record_every`` steps, if asked for; the last is this one."""
 

@@ -1,4 +1,4 @@
-"""Losses on rendered images. All are means, so that neither resolution nor the number of cameras changes their scale."""
+"""Losses on rendered images. All are means: neither resolution nor the number of cameras changes their scale."""
 
 from torch import Tensor
 

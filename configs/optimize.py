@@ -27,8 +27,8 @@ class OptimizeConfig(Section):
     max_halvings: Annotated[Integer, Field(ge=0)] = 8
     """How often a step that raises the objective or breaks the state is halved before the episode ends. Unit: none."""
     max_cfl: Positive = 0.1
-    """Fastest particle at the end of an episode: a step of the optimiser that makes one faster is taken back, for it would
-    be flung out of the grid in the next episode. Unit: grid cell / time step."""
+    """Fastest particle at the end of an episode: a step of the optimiser that makes one faster is taken back, for it
+    would be flung out of the grid in the next episode. Unit: grid cell / time step."""
 
     @model_validator(mode="after")
     def _stride_divides_steps(self):

@@ -9,8 +9,8 @@ from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
 from bridge.mass_matching import mass_matching_loss
 from bridge.upsampler import Surface, SurfaceUpsampler
 from configs.experiment import ExperimentConfig
-from experiments.rendering import render_splats
 from experiments.morph_scene import MorphScene
+from experiments.rendering import render_splats
 
 
 class MorphObjective:
