@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from bridge.runtime import Runtime
+from bridge.upsampler import Splats
 from configs.errors import InputError
 from configs.experiment import ExperimentConfig
 from configs.load import dump_config
@@ -20,6 +21,7 @@ from experiments.atomic import replacing
 from experiments.figures import draw_losses, draw_panels
 from experiments.images import Video
 from experiments.versions import versions
+from render.splat_file import save_splats
 
 _ROOT = Path(__file__).parent.parent
 
@@ -62,6 +64,12 @@ class RunFolder:
         arrays = {name: getattr(state, name).detach().cpu().numpy() for name in ("x", "v", "C", "F", "F_total")}
         with replacing(self.path / "particles_final.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
+
+    def write_splats(self, splats: Splats) -> None:
+        """splats_final.ply: the Gaussians in the standard 3DGS layout."""
+        values = (splats.means, splats.covars, splats.opacities, splats.colors)
+        with replacing(self.path / "splats_final.ply") as temporary:
+            save_splats(temporary, *(value.detach().cpu().numpy() for value in values))
 
     def write_before_after(self, panels: Mapping[str, Any]) -> None:
         """before_after.png: images [H, W, 3] side by side, each under its name."""

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from bridge.runtime import current
+from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
 from configs.load import load_config
 from experiments.atomic import replacing
@@ -16,6 +17,7 @@ from experiments.figures import draw_losses
 from experiments.images import to_bytes
 from experiments.metrics import ShapeMetrics
 from experiments.outputs import RunFolder
+from render.splat_file import load_splats
 
 
 def names(folder):
@@ -66,6 +68,20 @@ def test_particles(tmp_path):
         assert set(stored) == set(vars(state))
         for name in stored:
             np.testing.assert_array_equal(stored[name], getattr(state, name).detach().numpy())
+
+
+def test_splats(tmp_path):
+    x = torch.rand(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    F = (torch.eye(3) + 0.1 * torch.rand(6, 3, 3, generator=torch.Generator().manual_seed(1))).double()
+    splats = SurfaceUpsampler(spacing=0.3)(x.requires_grad_(), F)
+    RunFolder(tmp_path).write_splats(splats)
+    stored = load_splats(tmp_path / "splats_final.ply")
+    for name in ("means", "opacities", "colors"):
+        np.testing.assert_allclose(getattr(stored, name), getattr(splats, name).detach().numpy(), rtol=1e-5)
+    np.testing.assert_allclose(
+        np.sort(stored.scales, axis=1) ** 2, torch.linalg.eigvalsh(splats.covars.detach()).numpy(), rtol=1e-5
+    )
+    assert names(tmp_path) == ["splats_final.ply"]
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (49, 63)])
