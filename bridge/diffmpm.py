@@ -205,7 +205,8 @@ class _Rollout(torch.autograd.Function):
             outside = rollout.outside()
             frames = to_torch(rollout.frames, (rollout.frames.shape[0], COMPONENTS, n), initial.device)
         if outside:
-            raise outside_error(*outside, frames[-1][:3].T)
+            count, step, particle = outside
+            raise outside_error(count, step, particle, frames[-1][:3].T)
         ctx.solver, ctx.rollout = solver, rollout
         return frames
 

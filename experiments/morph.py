@@ -73,8 +73,8 @@ class Morph:
         self.objective.begin_episode(self.state)
         n = len(self.state.x)
         controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
-        # a step length that the last episode had to shrink is a better guess than the first one
-        start = None if self.lr is None else 4 * self.lr
+        # a step length that the last episode had to shrink is a better guess than the largest one
+        start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
         optimizer = ControlOptimizer(
             self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, self.objective.refusal
         )

@@ -53,12 +53,17 @@ class MorphObjective:
 
     def refusal(self, state: MPMState) -> str | None:
         """Why the next episode should not start from this state, if so."""
-        limit = self.config.optimize.max_cfl
-        cfl = state.v.detach().norm(dim=1) * (self.config.mpm.dt / self.config.mpm.grid.spacing)
+        assert self.start is not None
+        limit = max(self.config.optimize.max_cfl, float(self._cfl(self.start).max()))
+        cfl = self._cfl(state)
         fast = int((cfl > limit).sum())
         if not fast:
             return None
-        return f"{fast} particles are faster than optimize.max_cfl={limit:g} cells a step, the fastest {cfl.max():.3g}"
+        return f"{fast} particles are faster than {limit:.3g} cells a step (optimize.max_cfl), the fastest {cfl.max():.3g}"
+
+    def _cfl(self, state: MPMState) -> Tensor:
+        """Cells that each particle passes in a step."""
+        return state.v.detach().norm(dim=1) * (self.config.mpm.dt / self.config.mpm.grid.spacing)
 
     def _uses_images(self) -> bool:
         loss = self.config.loss

@@ -4,6 +4,7 @@
 """
 
 import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import taichi as ti
@@ -24,11 +25,11 @@ NO_CONTROL = -1
 class StepKernels(NamedTuple):
     """The compiled step of one B-spline and one law."""
 
-    step: object
+    step: Callable[..., None]
     """states[source] -> states[target]."""
-    scatter_adjoint: object
+    scatter_adjoint: Callable[..., None]
     """Adjoint of G2P, grid and P2G: ``adjoint`` in place, up to the stress."""
-    finish_adjoint: object
+    finish_adjoint: Callable[..., None]
     """Adjoint of the stress's arguments, after the law's own gradient kernel ran."""
 
 
