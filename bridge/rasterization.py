@@ -115,9 +115,9 @@ def rasterization(
     _check_sizes(width, height, tile_size)
     _check_ranges(near_plane, far_plane, radius_clip, eps2d)
     with_colors = "RGB" in render_mode
-    shape = _check_gaussians(means, quats, scales, covars, opacities)
+    count = _check_gaussians(means, quats, scales, covars, opacities)
     _check_cameras(viewmats, Ks, means)
-    shape = (len(viewmats), shape)
+    shape = (len(viewmats), count)
     colors = _colors_of_view(colors, *shape, means) if with_colors else means.new_zeros(1, shape[1], 0)
     if with_colors and backgrounds is not None:
         _check_tensor("backgrounds", backgrounds, (shape[0], colors.shape[-1]), means)

@@ -21,7 +21,7 @@ MAX_INT = 2**31 - 1
 def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
     """``offsets[i] = values[0] + … + values[i-1]`` for i = 0 … n; ``offsets`` has n + 1 entries.
 
-    Values are non-negative ``int32``. A sum beyond 2³¹ − 1 is stored as 2³¹ − 1 at the end, so that the caller can tell.
+    Values are non-negative ``int32``. A sum beyond 2³¹ − 1 is stored as 2³¹ − 1 at the end: the caller can tell.
     """
     chunks = _chunks(n)
     _scan(values, offsets, int_array(chunks), n, chunks)

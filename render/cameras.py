@@ -70,9 +70,7 @@ def intrinsics(width: int, height: int, fov: float) -> NDArray[np.float64]:
     return np.array([[focal, 0.0, 0.5 * width], [0.0, focal, 0.5 * height], [0.0, 0.0, 1.0]])
 
 
-def from_config(
-    cameras: CamerasConfig, width: int, height: int
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def from_config(cameras: CamerasConfig, width: int, height: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """``viewmats`` [C, 4, 4] and ``Ks`` [C, 3, 3] of all cameras of a configuration, in its order."""
     viewmats: list[NDArray[np.float64]] = []
     fovs: list[float] = []

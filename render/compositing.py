@@ -64,7 +64,7 @@ class Compositing:
         """T_end of each pixel."""
         self.stops = int_array(cameras, height, width)
         """Entry of the tile lists at which each pixel stopped (exclusive)."""
-        self.tiles: Tiles | None = None
+        self.tiles: Tiles
         """The tile lists, made by ``composite``."""
         self.means2d_abs = real_array(cameras, n, 2) if absgrad else real_array(1, 1, 2)
         """Σ over pixels of the absolute gradient of ``means2d``, made by ``composite_grad`` if ``absgrad``."""

@@ -8,7 +8,7 @@ For each camera c and Gaussian n, with world-to-camera rotation W and translatio
 J is the Jacobian of the pinhole projection at p (Zwicker et al., "EWA volume splatting", 2001, eq. 29), taken no
 further outside the image than the guard band: J02 = -(clamp(u) - cx) / z. As in gsplat's reference, skew in K moves
 the centres and is left out of J. Antialiased, the opacity is multiplied by
-sqrt(det(Σ2 - eps2d I) / det Σ2) (Yu et al., "Mip-Splatting", CVPR 2024). Cameras are OpenCV's: x right, y down, z forward.
+sqrt(det(Σ2 - eps2d I) / det Σ2) (Yu et al., "Mip-Splatting", CVPR 2024). OpenCV's cameras: x right, y down, z forward.
 """
 
 from dataclasses import dataclass

@@ -110,7 +110,7 @@ def load_splats(path: str | Path) -> SplatFile:
         means=columns("x", "y", "z"),
         quats=columns(*(f"rot_{i}" for i in range(4))),
         scales=np.exp(columns(*(f"scale_{i}" for i in range(3)))),
-        opacities=1.0 / (1.0 + np.exp(-columns("opacity")[:, 0])),
+        opacities=np.reciprocal(1 + np.exp(-columns("opacity")[:, 0])),
         sh_coeffs=sh_coeffs,
     )
 

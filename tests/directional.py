@@ -6,8 +6,8 @@ import torch
 def directional_error(function, inputs: dict, name: str, step: float = 1e-6, directions: int = 2) -> float:
     """Largest relative error of d function / d inputs[name] along random directions.
 
-    ``function(**inputs)`` returns a 0-d tensor. The step is relative to the input's size; the central difference is extrapolated
-    once (Richardson), so that its own error does not hide the gradient's.
+    ``function(**inputs)`` returns a 0-d tensor. The step is relative to the input's size; the difference is
+    extrapolated once (Richardson), so that its own error does not hide the gradient's.
     """
     leaf = inputs[name].detach().clone().requires_grad_()
     (gradient,) = torch.autograd.grad(function(**{**inputs, name: leaf}), leaf)

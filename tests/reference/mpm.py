@@ -43,7 +43,8 @@ def step(state: dict, dF, mass, volume, lam, mu, gravity, config: MPMConfig) -> 
 def node_positions(config: MPMConfig, dtype) -> torch.Tensor:
     """[nodes, 3], z fastest."""
     axes = [
-        o + config.grid.spacing * torch.arange(n, dtype=dtype) for o, n in zip(config.grid.origin, config.grid.size)
+        o + config.grid.spacing * torch.arange(n, dtype=dtype)
+        for o, n in zip(config.grid.origin, config.grid.size, strict=True)
     ]
     return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1).reshape(-1, 3)
 
