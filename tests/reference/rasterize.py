@@ -1,0 +1,90 @@
+"""A slow rasterizer in plain torch: every Gaussian at every pixel, gradients by autograd.
+
+The model is the package's (render/projection.py, render/blending.py), written without tiles, boxes or hand-derived
+adjoints. One camera at a time; memory is pixels × Gaussians.
+"""
+
+from dataclasses import dataclass
+
+import torch
+
+ALPHA_MIN, ALPHA_MAX, TRANSMITTANCE_MIN, GUARD_BAND = 1 / 255, 0.999, 1e-4, 0.15
+
+
+@dataclass
+class Picture:
+    image: torch.Tensor  # [H, W, D]
+    alpha: torch.Tensor  # [H, W]
+    depth: torch.Tensor  # [H, W], accumulated
+    means2d: torch.Tensor  # [N, 2]
+    conics: torch.Tensor  # [N, 3]
+    margin: torch.Tensor  # [H, W]: relative distance of the nearest Gaussian to a threshold of the model
+
+
+def quaternion_covariance(quats, scales):
+    w, x, y, z = torch.nn.functional.normalize(quats, dim=-1).unbind(-1)
+    rows = [
+        [1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
+        [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
+        [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)],
+    ]
+    r = torch.stack([torch.stack(row, dim=-1) for row in rows], dim=-2)
+    return r @ torch.diag_embed(scales**2) @ r.mT
+
+
+def project(means, covars, opacities, viewmat, K, width, height, near, eps2d, antialiased):
+    p = means @ viewmat[:3, :3].T + viewmat[:3, 3]
+    z = p[:, 2]
+    visible = z > near
+    z = torch.where(visible, z, 1.0)
+    ray = p[:, :2] / z[:, None]
+    means2d = ray @ K[:2, :2].T + K[:2, 2]
+    size = torch.tensor([width, height], dtype=means.dtype)
+    focal, centre = K.diagonal()[:2], K[:2, 2]
+    tan = torch.minimum(
+        torch.maximum(ray, (-GUARD_BAND * size - centre) / focal), ((1 + GUARD_BAND) * size - centre) / focal
+    )
+    J = torch.zeros(len(means), 2, 3, dtype=means.dtype)
+    J[:, 0, 0], J[:, 1, 1] = focal[0] / z, focal[1] / z
+    J[:, :, 2] = -focal * tan / z[:, None]
+    cov = J @ viewmat[:3, :3] @ (0.5 * (covars + covars.mT)) @ viewmat[:3, :3].T @ J.mT
+    before = torch.linalg.det(cov)
+    cov = cov + eps2d * torch.eye(2, dtype=means.dtype)
+    det = torch.linalg.det(cov)
+    conics = torch.stack([cov[:, 1, 1], -cov[:, 0, 1], cov[:, 0, 0]], dim=-1) / det[:, None]
+    if antialiased:
+        ratio = before / det
+        opacities = opacities * torch.where(ratio > 1e-20, ratio.clamp(min=1e-20).sqrt(), 0.0)
+    return means2d, conics, z, opacities * visible
+
+
+def composite(means2d, conics, depths, opacities, colors, background, width, height):
+    order = torch.sort(depths.detach().float(), stable=True).indices
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    pixels = torch.stack([x, y], dim=-1).reshape(-1, 1, 2).to(means2d)
+    d = means2d[order] - pixels
+    a, b, c = conics[order].unbind(-1)
+    sigma = 0.5 * (a * d[..., 0] ** 2 + c * d[..., 1] ** 2) + b * d[..., 0] * d[..., 1]
+    raw = opacities[order] * torch.exp(-sigma)
+    alpha = torch.where((sigma >= 0) & (raw >= ALPHA_MIN), raw.clamp(max=ALPHA_MAX), 0.0)
+    after = torch.cumprod(1 - alpha, dim=1)
+    alpha = torch.where(after > TRANSMITTANCE_MIN, alpha, 0.0)
+    after_kept = torch.cumprod(1 - alpha, dim=1)
+    ones = torch.ones_like(after_kept[:, :1])
+    weights = alpha * torch.cat([ones, after_kept[:, :-1]], dim=1)
+    end = torch.cat([ones, after_kept], dim=1)[:, -1]
+    image = weights @ colors[order] + end[:, None] * background
+    margins = [(raw / limit - 1).abs() for limit in (ALPHA_MIN, ALPHA_MAX)] + [(after / TRANSMITTANCE_MIN - 1).abs()]
+    margin = torch.stack([m.detach().amin(dim=1) if m.shape[1] else ones[:, 0] for m in margins]).amin(dim=0)
+    shape = (height, width)
+    return image.reshape(*shape, -1), (1 - end).reshape(shape), (weights @ depths[order]).reshape(shape), margin.reshape(shape)
+
+
+def rasterize(
+    means, covars, opacities, colors, viewmat, K, width, height, background, near=0.01, eps2d=0.3, antialiased=False
+) -> Picture:
+    means2d, conics, depths, opacities = project(
+        means, covars, opacities, viewmat, K, width, height, near, eps2d, antialiased
+    )
+    image, alpha, depth, margin = composite(means2d, conics, depths, opacities, colors, background, width, height)
+    return Picture(image, alpha, depth, means2d, conics, margin)

@@ -1,0 +1,157 @@
+"""The rasterizer against the plain torch twin: images, depth, alpha and every gradient."""
+
+import pytest
+import torch
+
+from bridge.rasterization import rasterization
+from tests.reference.rasterize import rasterize
+from tests.render.scenes import TENSORS, leaves, random_scene
+
+
+def twin(scene, antialiased=False):
+    """Colours with accumulated depth as the last channel [C, H, W, D + 1], and alphas [C, H, W, 1]."""
+    cameras = range(len(scene["viewmats"]))
+    colors = scene["colors"]
+    pictures = [
+        rasterize(
+            scene["means"],
+            scene["covars"],
+            scene["opacities"],
+            colors[c] if colors.ndim == 3 else colors,
+            scene["viewmats"][c],
+            scene["Ks"][c],
+            scene["width"],
+            scene["height"],
+            scene["backgrounds"][c],
+            antialiased=antialiased,
+        )
+        for c in cameras
+    ]
+    images = torch.stack([torch.cat([p.image, p.depth[..., None]], dim=-1) for p in pictures])
+    return images, torch.stack([p.alpha for p in pictures])[..., None]
+
+
+def drawn(scene, antialiased=False):
+    mode = "antialiased" if antialiased else "classic"
+    images, alphas, _ = rasterization(quats=None, scales=None, **scene, render_mode="RGB+D", rasterize_mode=mode)
+    return images, alphas
+
+
+def compare(scene, image_error, gradient_error, antialiased=False):
+    """Images and the gradients of a random linear function of them."""
+    ours, reference = leaves(scene), leaves({k: v.double() if k in TENSORS else v for k, v in scene.items()})
+    image, alpha = drawn(ours, antialiased)
+    image_ref, alpha_ref = twin(reference, antialiased)
+    assert (image - image_ref).abs().max() <= image_error
+    assert (alpha - alpha_ref).abs().max() <= image_error
+    seeds = torch.randn(image.shape, dtype=torch.float64), torch.randn(alpha.shape, dtype=torch.float64)
+    ((image * seeds[0]).sum() + (alpha * seeds[1]).sum()).backward()
+    ((image_ref * seeds[0]).sum() + (alpha_ref * seeds[1]).sum()).backward()
+    for name in TENSORS:
+        difference = (ours[name].grad - reference[name].grad).norm()
+        assert difference <= gradient_error * max(float(reference[name].grad.norm()), 1e-6), name
+
+
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_random_scene(antialiased):
+    compare(random_scene(), 1e-8, 1e-8, antialiased)
+
+
+def test_colors_of_each_camera():
+    scene = random_scene(cameras=3)
+    scene["colors"] = torch.rand(3, 40, 3, dtype=torch.float64)
+    compare(scene, 1e-8, 1e-8)
+
+
+@pytest.mark.parametrize("channels", [1, 7, 65])
+def test_any_number_of_channels(channels):
+    compare(random_scene(n=20, cameras=1, channels=channels), 1e-8, 1e-8)
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (16, 16), (17, 33), (50, 3)])
+def test_image_sizes(width, height):
+    scene = random_scene(cameras=1, width=width, height=height)
+    scene["Ks"][:, :2, :2] = torch.diag(torch.tensor([30.0, 25.0], dtype=torch.float64))
+    compare(scene, 1e-8, 1e-8)
+
+
+@pytest.mark.parametrize("tile_size", [4, 10, 64])
+def test_the_image_does_not_depend_on_tiles(tile_size):
+    scene = random_scene()
+    images, _, meta = rasterization(quats=None, scales=None, **scene, tile_size=tile_size)
+    expected, _, _ = rasterization(quats=None, scales=None, **scene)
+    torch.testing.assert_close(images, expected, rtol=0, atol=1e-12)
+    assert meta["tile_width"] == -(-scene["width"] // tile_size)
+
+
+def special(name):
+    """Scenes at the edges of the model; each is one camera of 37 × 29 pixels."""
+    scene = random_scene(n=12, cameras=1, seed=3)
+    eye = torch.eye(3, dtype=torch.float64)
+    if name == "one":
+        return random_scene(n=1, cameras=1)
+    if name == "in the guard band":
+        scene["means"] = scene["means"] * torch.tensor([3.0, 3.0, 0.5], dtype=torch.float64)
+        scene["covars"] = 0.3 * eye.expand(12, 3, 3)
+    if name == "across the near plane":
+        scene["means"][:, 2] = torch.linspace(-3.5, -2.0, 12, dtype=torch.float64)
+        scene["covars"] = 0.01 * scene["covars"]
+    if name == "sub-pixel":
+        scene["covars"] = 1e-8 * scene["covars"]
+    if name == "needle":
+        axis = torch.nn.functional.normalize(torch.randn(12, 3, dtype=torch.float64), dim=1)
+        scene["covars"] = axis[:, :, None] * axis[:, None, :] + 1e-6 * eye
+    if name == "flat":
+        scene["covars"] = torch.diag(torch.tensor([0.1, 0.1, 0.0], dtype=torch.float64)).expand(12, 3, 3)
+    if name == "larger than the screen":
+        scene["covars"] = 25.0 * eye.expand(12, 3, 3)
+    if name == "opacity 0 and 1":
+        scene["opacities"] = torch.arange(12, dtype=torch.float64) % 2
+    if name == "saturated":
+        scene["opacities"][:] = 0.99
+        scene["covars"] = eye.expand(12, 3, 3)
+    if name == "equal depths":
+        scene["viewmats"][:, :3, :3] = eye
+        scene["means"][:, 2] = 0.25
+    if name == "skewed intrinsics":
+        scene["Ks"][:, 0, 1] = 4.0
+    return scene
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "one",
+        "in the guard band",
+        "across the near plane",
+        "sub-pixel",
+        "needle",
+        "flat",
+        "larger than the screen",
+        "opacity 0 and 1",
+        "saturated",
+        "equal depths",
+        "skewed intrinsics",
+    ],
+)
+def test_edge_cases(name):
+    compare(special(name), 1e-8, 1e-8)
+    compare(special(name), 1e-8, 1e-8, antialiased=True)
+
+
+def test_more_than_a_thousand_gaussians_in_a_tile():
+    scene = random_scene(n=1500, cameras=1, width=16, height=16)
+    scene["covars"] = 1e-2 * scene["covars"]
+    scene["opacities"] = 0.1 * scene["opacities"]
+    compare(scene, 1e-8, 1e-8)
+
+
+@pytest.mark.runtime("cpu", "float32")
+@pytest.mark.parametrize("antialiased", [False, True])
+def test_float32(antialiased):
+    compare(random_scene(dtype=torch.float32, seed=1), 2e-5, 1e-4, antialiased)
+
+
+@pytest.mark.runtime("vulkan", "float32")
+def test_vulkan():
+    compare(random_scene(n=20, dtype=torch.float32, channels=5, seed=1), 2e-5, 1e-4, antialiased=True)
