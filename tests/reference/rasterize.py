@@ -77,7 +77,12 @@ def composite(means2d, conics, depths, opacities, colors, background, width, hei
     margins = [(raw / limit - 1).abs() for limit in (ALPHA_MIN, ALPHA_MAX)] + [(after / TRANSMITTANCE_MIN - 1).abs()]
     margin = torch.stack([m.detach().amin(dim=1) if m.shape[1] else ones[:, 0] for m in margins]).amin(dim=0)
     shape = (height, width)
-    return image.reshape(*shape, -1), (1 - end).reshape(shape), (weights @ depths[order]).reshape(shape), margin.reshape(shape)
+    return (
+        image.reshape(*shape, -1),
+        (1 - end).reshape(shape),
+        (weights @ depths[order]).reshape(shape),
+        margin.reshape(shape),
+    )
 
 
 def rasterize(

@@ -73,7 +73,10 @@ def test_under_a_tape_without_torch():
     """Quaternions to pixels under one tape; the derivative along a random direction by central differences."""
     scene, rng = numpy_scene(), np.random.default_rng(1)
     quats, scales = rng.normal(size=(N, 4)), rng.uniform(0.1, 0.4, size=(N, 3))
-    image, loss = ti.field(float, (CAMERAS, HEIGHT, WIDTH, CHANNELS), needs_grad=True), ti.field(float, (), needs_grad=True)
+    image, loss = (
+        ti.field(float, (CAMERAS, HEIGHT, WIDTH, CHANNELS), needs_grad=True),
+        ti.field(float, (), needs_grad=True),
+    )
 
     def run(scales):
         shapes = Covariance(N)
