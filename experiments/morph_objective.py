@@ -59,7 +59,9 @@ class MorphObjective:
         fast = int((cfl > limit).sum())
         if not fast:
             return None
-        return f"{fast} particles are faster than {limit:.3g} cells a step (optimize.max_cfl), the fastest {cfl.max():.3g}"
+        return (
+            f"{fast} particles are faster than {limit:.3g} cells a step (optimize.max_cfl), the fastest {cfl.max():.3g}"
+        )
 
     def _cfl(self, state: MPMState) -> Tensor:
         """Cells that each particle passes in a step."""
