@@ -9,7 +9,7 @@ from mpm.state import F_TOTAL, X, get_mat3, get_vec3, set_mat3, set_vec3
 
 @ti.ad.grad_replaced
 def export_frame(rollout: Rollout, frame: int, x: ti.Ndarray, f_total: ti.Ndarray) -> None:
-    """``x [N, 3]`` and ``f_total [N, 3, 3]`` of ``rollout.frames[frame]``; under a tape their gradients are added to it."""
+    """``x [N, 3]`` and ``f_total [N, 3, 3]`` of ``rollout.frames[frame]``, to which a tape adds their gradients."""
     _export(rollout.frames, frame, rollout.n, x, f_total)
 
 

@@ -10,7 +10,7 @@ from tests.pipeline import LEAVES, detect, gradients, image_loss, make_inputs
 
 @pytest.mark.parametrize("name", LEAVES)
 def test_gradient_from_pixels(name):
-    """20 steps, 2 cameras. The rasterizer's cut-offs are small kinks: short differences must not step over one, while the
+    """20 steps, 2 cameras. The rasterizer's cut-offs are kinks: short differences must not step over one, while the
     weak dependence on λ and μ needs longer ones to rise above rounding."""
     inputs = make_inputs()
     surface = detect(inputs["x"])
