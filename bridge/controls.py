@@ -53,6 +53,8 @@ class ControlOptimizer:
         lr_start: first step; default ``lr``.
         lr_growth: factor on the step length after an accepted step.
         max_halvings: trials before an update gives up.
+        adam_floor: added to Adam's denominator, as a share of its mean over the interval. At 0 all particles move by
+            the same amount, however small their gradient; that roughens the surface.
         refusal: state -> why a step that leads there must be taken back, or None.
 
     Raises:
@@ -67,6 +69,7 @@ class ControlOptimizer:
         lr_start: float | None = None,
         lr_growth: float = 1.2,
         max_halvings: int = 10,
+        adam_floor: float = 0.0,
         refusal: Callable[[MPMState], str | None] = lambda state: None,
     ):
         self.evaluate, self.refusal = evaluate, refusal
@@ -74,6 +77,7 @@ class ControlOptimizer:
         self.current = evaluate(self.controls)
         self.lr, self.lr_max = min(lr_start or lr, lr), lr
         self.lr_growth, self.max_halvings = lr_growth, max_halvings
+        self.adam_floor = adam_floor
         self._gradient: Tensor | None = None
         self._restart_moments()
 
@@ -117,10 +121,11 @@ class ControlOptimizer:
 
     @torch.no_grad()
     def _adam(self, gradient: Tensor) -> Tensor:
-        """Adam's step of length 1 (Kingma and Ba, 2015)."""
+        """Adam's step of length 1 (Kingma and Ba, 2015), its denominator raised by a share of the interval's mean."""
         self._count += 1
         self._first.lerp_(gradient, 1 - _BETA1)
         self._second.lerp_(gradient.square(), 1 - _BETA2)
         first = self._first / (1 - _BETA1**self._count)
         second = self._second / (1 - _BETA2**self._count)
-        return first / (second.sqrt() + _EPSILON)
+        floor = self.adam_floor * second.mean(dim=(1, 2, 3), keepdim=True).sqrt()
+        return first / (second.sqrt() + floor + _EPSILON)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from bridge.checks import expect_shape
+from configs.errors import InputError
 
 
 def rgb_loss(image: Tensor, target: Tensor, kind: str = "l1") -> Tensor:
@@ -34,4 +35,4 @@ def _mean_difference(difference: Tensor, kind: str) -> Tensor:
         return difference.abs().mean()
     if kind == "mse":
         return difference.square().mean()
-    raise ValueError(f"kind is {kind!r}; expected 'l1' or 'mse'")
+    raise InputError(f"image loss: kind is {kind!r}; expected 'l1' or 'mse'")

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from configs.base import Count, Integer, Positive, Real, Section
+from configs.base import Count, Integer, NonNegative, Positive, Real, Section
 
 
 class OptimizeConfig(Section):
@@ -26,6 +26,9 @@ class OptimizeConfig(Section):
     """Factor on the step length after an accepted step; 1 keeps it. Unit: none."""
     max_halvings: Annotated[Integer, Field(ge=0)] = 8
     """How often a step that raises the objective or breaks the state is halved before the episode ends. Unit: none."""
+    adam_floor: NonNegative = 1.0
+    """Added to Adam's denominator, as a share of its mean over all particles: with 0 every particle takes an equally
+    long step, however small its gradient, which roughens the surface. Unit: none."""
     max_cfl: Positive = 0.1
     """Fastest particle at the end of an episode: a step of the optimiser that makes one faster is taken back, for it
     would be flung out of the grid in the next episode. Unit: grid cell / time step."""

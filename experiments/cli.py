@@ -9,14 +9,16 @@ from pathlib import Path
 
 from configs.errors import InputError
 from configs.load import load_config
+from experiments.broken_run import BrokenRun
 from experiments.versions import versions
 
+EXIT_BROKEN = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; bad input ends in one line on stderr and the exit code 2."""
+    """Run the command; bad input ends in one line on stderr and the exit code 2, a run that broke in 1."""
     os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
     args = _parse(arguments)
     try:
@@ -24,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"diffmpm: {' '.join(str(error).split())}", file=sys.stderr)
         return EXIT_BAD_INPUT
+    except BrokenRun as error:
+        print(f"diffmpm: {error}", file=sys.stderr)
+        return EXIT_BROKEN
     except KeyboardInterrupt:
         print("diffmpm: interrupted", file=sys.stderr)
         return EXIT_INTERRUPTED

@@ -13,6 +13,7 @@ from bridge.diffmpm import DiffMPM, MPMState
 from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
 from configs.experiment import ExperimentConfig
+from experiments.broken_run import BrokenRun
 from experiments.metrics import TargetComparison
 from experiments.morph_film import MorphFilm
 from experiments.morph_objective import MorphObjective
@@ -27,7 +28,7 @@ def run(config: ExperimentConfig, output: Path) -> None:
 
     Raises:
         InputError: the configuration does not make a simulation; nothing has been computed.
-        SimulationError: the state broke; the last good state has been written.
+        BrokenRun: the state broke; the last good state has been written.
     """
     torch.manual_seed(config.seed)
     active = runtime.init(config.runtime.backend, getattr(torch, config.runtime.dtype), config.runtime.deterministic)
@@ -66,7 +67,7 @@ class Morph:
             except SimulationError as error:
                 iteration = len(self.iterations)
                 self.failure = f"episode {episode + 1}, iteration {iteration + 1}: {error}"
-                raise SimulationError(self.failure, error.count, error.step, error.particle) from error
+                raise BrokenRun(f"{self.failure}. The state before this episode is written.") from error
 
     def _episode(self, episode: int, film: MorphFilm, progress: RunProgress) -> None:
         o = self.config.optimize
@@ -76,7 +77,7 @@ class Morph:
         # a step length that the last episode had to shrink is a better guess than the largest one
         start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
         optimizer = ControlOptimizer(
-            self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, self.objective.refusal
+            self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, o.adam_floor, self.objective.refusal
         )
         for _ in range(o.iterations):
             began = time.perf_counter()

@@ -1,0 +1,141 @@
+"""The task morph through the real command: files, progress of the loss, mistakes, a simulation that breaks."""
+
+import json
+import re
+from pathlib import Path
+
+import imageio.v3 as iio
+import numpy as np
+import pytest
+import yaml
+
+from bridge import runtime
+from experiments import cli
+from experiments.morph_objective import MorphObjective
+
+pytestmark = pytest.mark.runtime("cpu", "float32")
+
+CONFIG = {
+    "task": "morph",
+    "source": {"mesh": "sphere", "extent": 0.9, "center": [0, 0, 0]},
+    "target": {"mesh": "box", "volume": "source", "center": [0, 0, 0]},
+    "mpm": {
+        "grid": {"origin": [-1, -1, -1], "spacing": 0.125, "size": [17, 17, 17]},
+        "dt": 0.02,
+        "material": {"youngs_modulus": 1000, "poissons_ratio": 0.2, "density": 1000},
+    },
+    "cameras": {"orbit": {"count": 2, "radius": 4, "fov": 40}},
+    "render": {"width": 32, "height": 24},
+    "loss": {
+        "mass": {"weight": 1},
+        "velocity": {"weight": 10},
+        "silhouette": {"weight": 100},
+        "depth": {"weight": 1},
+        "rgb": {"weight": 1},
+    },
+    "optimize": {"episodes": 2, "steps": 6, "control_stride": 2, "iterations": 3, "lr": 0.02},
+    "output": {"every": 2, "video_size": 40, "fps": 10},
+}
+FILES = {
+    "config.yaml",
+    "versions.json",
+    "metrics.json",
+    "particles_final.npz",
+    "splats_final.ply",
+    "render.mp4",
+    "before_after.png",
+    "loss.png",
+}
+
+
+def _run(tmp_path: Path, *overrides: str) -> tuple[int, Path]:
+    config = tmp_path / "morph.yaml"
+    config.write_text(yaml.safe_dump(CONFIG))
+    output = tmp_path / "out"
+    return cli.main(["run", str(config), "--output", str(output), *overrides]), output
+
+
+def test_a_run_lowers_its_objective_and_writes_its_files(tmp_path):
+    code, output = _run(tmp_path)
+    assert code == 0
+    assert {path.name for path in output.iterdir()} == FILES
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["finished"] is True
+    assert len(metrics["iterations"]) == 6
+    first = [entry["objective"] for entry in metrics["iterations"] if entry["episode"] == 0]
+    assert first == sorted(first, reverse=True)
+    entry = metrics["iterations"][-1]
+    assert set(entry["terms"]) == {"mass", "velocity", "silhouette", "depth", "rgb"}
+    assert sum(entry["terms"].values()) == pytest.approx(entry["objective"], rel=1e-5)
+    assert metrics["end"]["silhouette_iou"] > metrics["start"]["silhouette_iou"]
+    assert set(metrics["floor"]) == set(metrics["start"])
+    particles = np.load(output / "particles_final.npz")
+    assert particles["F"].shape == (len(particles["x"]), 3, 3)
+    assert iio.imread(output / "render.mp4", plugin="FFMPEG").shape[1:] == (40, 54, 3)
+    # the start, and three frames of each episode
+    assert len(iio.imread(output / "render.mp4", plugin="FFMPEG")) == 1 + 2 * 3
+
+
+def test_the_resolved_config_runs_again(tmp_path):
+    _, output = _run(tmp_path, "optimize.episodes=1", "loss.silhouette.weight=0", "loss.depth.weight=0")
+    again = tmp_path / "again"
+    assert cli.main(["run", str(output / "config.yaml"), "--output", str(again), "optimize.iterations=1"]) == 0
+    assert json.loads((again / "metrics.json").read_text())["finished"] is True
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["mpm.dt=0.2"], r"mpm.dt is 0.2; the largest stable step .* is 0.119"),
+        (["source.extent=3"], r"source: the mesh reaches from .* mpm.grid takes"),
+        (["target.volume=30"], r"target: the mesh reaches from"),
+        (["cameras.orbit.radius=0.1"], r"camera 0 at .* is inside the source"),
+        (["cameras.orbit.target=[9,9,9]"], r"camera 0 at .* does not see the target"),
+        (["runtime.backend=cuda"], r"no cuda device was found"),
+        (["source.points_per_cell=1", "source.extent=0.01"], r"no point of a lattice|inside the mesh"),
+    ],
+)
+def test_mistakes_end_in_one_line_and_code_2(tmp_path, capsys, overrides, message):
+    if overrides == ["runtime.backend=cuda"]:
+        runtime.reset()
+    code, output = _run(tmp_path, *overrides)
+    assert code == 2
+    error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("diffmpm:")]
+    assert len(error) == 1
+    assert re.search(message, error[0])
+    assert not output.exists()
+
+
+def test_a_simulation_that_breaks_keeps_the_last_good_state(tmp_path, capsys, monkeypatch):
+    begin = MorphObjective.begin_episode
+
+    def break_the_second_episode(self, start):
+        begin(self, start)
+        if self.rollouts > 4:
+            self.start.v[7] = float("inf")
+
+    monkeypatch.setattr(MorphObjective, "begin_episode", break_the_second_episode)
+    monkeypatch.setattr("bridge.diffmpm.expect_finite", lambda *_: None)
+    code, output = _run(tmp_path)
+    assert code == 1
+    assert "episode 2, iteration 4: DiffMPM:" in capsys.readouterr().err
+    assert {path.name for path in output.iterdir()} == FILES
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert metrics["finished"] is False
+    assert "particles" in metrics["failure"]
+    assert np.isfinite(np.load(output / "particles_final.npz")["x"]).all()
+
+
+def test_an_interruption_writes_what_is_there(tmp_path, monkeypatch):
+    begin = MorphObjective.begin_episode
+
+    def interrupt_the_second_episode(self, start):
+        begin(self, start)
+        if self.rollouts > 4:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(MorphObjective, "begin_episode", interrupt_the_second_episode)
+    code, output = _run(tmp_path)
+    assert code == 130
+    assert {path.name for path in output.iterdir()} == FILES
+    assert json.loads((output / "metrics.json").read_text())["finished"] is False
