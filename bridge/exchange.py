@@ -1,10 +1,15 @@
 """torch tensors to Taichi arrays and back: the only place where data crosses."""
 
+import ctypes
+
 import taichi as ti
 import torch
+from taichi.lang import impl
 
 from bridge.runtime import current
-from kernels.arrays import copy, int_array, real_array
+from kernels.arrays import copy, int_array, real_array, runs_on_cpu
+
+_TORCH_DTYPES = {ti.f32: torch.float32, ti.f64: torch.float64, ti.i32: torch.int32}
 
 
 def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
@@ -17,7 +22,11 @@ def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
 
 def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
     """Copy ``tensor`` into an array of the same shape."""
-    if tensor.numel():
+    if not tensor.numel():
+        return
+    if runs_on_cpu():
+        _shared_view(array).copy_(tensor.detach())
+    else:
         dtype = current().dtype if tensor.dtype.is_floating_point else torch.int32
         # detach: Taichi would allocate and fill the .grad of a leaf that requires gradients.
         copy(tensor.detach().to(dtype).contiguous(), array)
@@ -28,6 +37,20 @@ def to_torch(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | s
     dtype = current().dtype if array.dtype in (ti.f32, ti.f64) else torch.int32
     if 0 in shape:
         return torch.empty(shape, dtype=dtype, device=device)
-    tensor = torch.empty(tuple(array.shape), dtype=dtype, device=device)
-    copy(array, tensor)
+    if runs_on_cpu():
+        tensor = _shared_view(array).to(device, copy=True)
+    else:
+        tensor = torch.empty(tuple(array.shape), dtype=dtype, device=device)
+        copy(array, tensor)
     return tensor.reshape(shape)
+
+
+def _shared_view(array: ti.Ndarray) -> torch.Tensor:
+    """The memory of an array of the CPU runtime as a tensor, valid while the array lives: no launch, no index sums."""
+    dtype = _TORCH_DTYPES[array.dtype]
+    count = 1
+    for extent in array.shape:
+        count *= extent
+    address = impl.get_runtime().prog.get_ndarray_data_ptr_as_int(array.arr)
+    buffer = (ctypes.c_char * (count * dtype.itemsize)).from_address(address)
+    return torch.frombuffer(buffer, dtype=dtype).view(array.shape)
