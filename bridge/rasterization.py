@@ -8,7 +8,6 @@ from torch import Tensor
 from bridge.checks import expect_finite, expect_real, expect_shape
 from bridge.compositing import composite_gaussians
 from bridge.projection import covariances, project_gaussians
-from bridge.runtime import current
 from configs.errors import InputError
 from render.constants import EXPECTED_DEPTH_ALPHA_MIN
 from render.projection import ProjectionSettings
@@ -108,41 +107,20 @@ def rasterization(
         rolling_shutter=None if getattr(rolling_shutter, "name", None) == "GLOBAL" else rolling_shutter,
         viewmats_rs=viewmats_rs,
     )
-    _check_choices(render_mode=(render_mode, RENDER_MODES), rasterize_mode=(rasterize_mode, RASTERIZE_MODES))
-    _check_choices(camera_model=(camera_model, CAMERA_MODELS))
-    if camera_model != "pinhole":
-        raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected 'pinhole'")
+    _check_choices(render_mode, rasterize_mode, camera_model)
     _check_sizes(width, height, tile_size)
     _check_ranges(near_plane, far_plane, radius_clip, eps2d)
-    with_colors = "RGB" in render_mode
-    count = _check_gaussians(means, quats, scales, covars, opacities)
-    _check_cameras(viewmats, Ks, means)
-    shape = (len(viewmats), count)
-    colors = _colors_of_view(colors, *shape, means) if with_colors else means.new_zeros(1, shape[1], 0)
-    if with_colors and backgrounds is not None:
-        _check_tensor("backgrounds", backgrounds, (shape[0], colors.shape[-1]), means)
-    _check_memory(shape[0], shape[1], height, width, colors.shape[-1])
-    current()
+    n = _check_gaussians(means, quats, scales, covars, opacities)
+    cameras = _check_cameras(viewmats, Ks, means)
+    colors, backgrounds = _channels(render_mode, colors, backgrounds, cameras, means)
+    _check_memory(cameras, n, height, width, colors.shape[-1])
     if covars is None:
-        assert quats is not None
-        assert scales is not None
-        covars = covariances(quats, scales)
-    settings = ProjectionSettings(
-        width, height, near_plane, far_plane, radius_clip, eps2d, rasterize_mode == "antialiased"
-    )
+        covars = covariances(quats, scales)  # type: ignore[arg-type]  # checked above
+    antialiased = rasterize_mode == "antialiased"
+    settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased)
     radii, means2d, depths, conics, opacities2d = project_gaussians(means, covars, opacities, viewmats, Ks, settings)
     drawn = composite_gaussians(
-        radii,
-        means2d,
-        depths,
-        conics,
-        opacities2d,
-        colors,
-        backgrounds if with_colors else None,
-        width,
-        height,
-        tile_size,
-        absgrad,
+        radii, means2d, depths, conics, opacities2d, colors, backgrounds, width, height, tile_size, absgrad
     )
     alphas = drawn.alphas[..., None]
     meta = dict(
@@ -161,7 +139,7 @@ def rasterization(
         width=width,
         height=height,
         tile_size=tile_size,
-        n_cameras=shape[0],
+        n_cameras=cameras,
     )
     return _select(render_mode, drawn.colors, drawn.depths[..., None], alphas), alphas, meta
 
@@ -175,13 +153,20 @@ def _select(render_mode: str, colors: Tensor, depths: Tensor, alphas: Tensor) ->
     return torch.cat([colors, depths], dim=-1) if "RGB" in render_mode else depths
 
 
-def _colors_of_view(colors: Tensor, cameras: int, n: int, like: Tensor) -> Tensor:
-    """``colors`` as [1, N, D] or [C, N, D]."""
+def _channels(
+    render_mode: str, colors: Tensor, backgrounds: Tensor | None, cameras: int, means: Tensor
+) -> tuple[Tensor, Tensor | None]:
+    """Colours [1, N, D] or [C, N, D] and backgrounds [C, D]; no channels where only depth is drawn."""
+    n = len(means)
+    if "RGB" not in render_mode:
+        return means.new_zeros(1, n, 0), None
     per_camera = isinstance(colors, Tensor) and colors.ndim == 3
-    _check_tensor("colors", colors, (cameras, n, "D") if per_camera else (n, "D"), like)
+    _check_tensor("colors", colors, (cameras, n, "D") if per_camera else (n, "D"), means)
     if colors.shape[-1] == 0:
         raise InputError(f"{OWNER}: colors has no channels; expected at least 1")
-    return colors if per_camera else colors[None]
+    if backgrounds is not None:
+        _check_tensor("backgrounds", backgrounds, (cameras, colors.shape[-1]), means)
+    return (colors if per_camera else colors[None]), backgrounds
 
 
 def _refuse(**arguments) -> None:
@@ -190,10 +175,16 @@ def _refuse(**arguments) -> None:
             raise NotImplementedError(f"{OWNER}: {name} is not supported yet; expected its default")
 
 
-def _check_choices(**arguments) -> None:
-    for name, (value, choices) in arguments.items():
+def _check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> None:
+    for name, value, choices in (
+        ("render_mode", render_mode, RENDER_MODES),
+        ("rasterize_mode", rasterize_mode, RASTERIZE_MODES),
+        ("camera_model", camera_model, CAMERA_MODELS),
+    ):
         if value not in choices:
             raise InputError(f"{OWNER}: {name} is {value!r}; expected one of {', '.join(choices)}")
+    if camera_model != "pinhole":
+        raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected 'pinhole'")
 
 
 def _check_sizes(width: int, height: int, tile_size: int) -> None:
@@ -234,7 +225,8 @@ def _check_gaussians(means, quats, scales, covars, opacities) -> int:
     return n
 
 
-def _check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> None:
+def _check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
+    """Check the cameras; their number."""
     _check_tensor("viewmats", viewmats, ("C", 4, 4), means)
     _check_tensor("Ks", Ks, (len(viewmats), 3, 3), means)
     if not len(viewmats):
@@ -251,6 +243,7 @@ def _check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> None:
         if not (k[c, 0, 0] > 0 and k[c, 1, 1] > 0):
             focal = (float(k[c, 0, 0]), float(k[c, 1, 1]))
             raise InputError(f"{OWNER}: Ks[{c}] has focal lengths {focal}; expected positive pixels")
+    return len(v)
 
 
 def _check_memory(cameras: int, n: int, height: int, width: int, channels: int) -> None:

@@ -39,6 +39,46 @@ def _row_span(mean2d, conic, cutoff, y, first, last):
     return span
 
 
+@ti.func
+def _clear_tile(
+    area,
+    end,
+    channels,
+    image: ti.template(),
+    depth_map: ti.template(),
+    transmittances: ti.template(),
+    stops: ti.template(),
+):
+    """Before the first Gaussian: nothing seen, every pixel open (its stop is the list's end)."""
+    c = area[0]
+    for y in range(area[3], area[4]):
+        for x in range(area[1], area[2]):
+            transmittances[c, y, x] = 1.0
+            stops[c, y, x] = end
+            depth_map[c, y, x] = 0.0
+            for channel in range(channels):
+                image[c, y, x, channel] = 0.0
+
+
+@ti.func
+def _add_background(
+    area,
+    channels,
+    backgrounds: ti.template(),
+    image: ti.template(),
+    alphas: ti.template(),
+    transmittances: ti.template(),
+):
+    """After the last Gaussian: what light is left comes from the background."""
+    c = area[0]
+    for y in range(area[3], area[4]):
+        for x in range(area[1], area[2]):
+            transmittance = transmittances[c, y, x]
+            alphas[c, y, x] = 1.0 - transmittance
+            for channel in range(channels):
+                image[c, y, x, channel] = image[c, y, x, channel] + transmittance * backgrounds[c, channel]
+
+
 @ti.kernel
 def composite_by_tile(
     means2d: ti.types.ndarray(ndim=3),
@@ -65,13 +105,7 @@ def composite_by_tile(
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile + 1]
-        for y in range(area[3], area[4]):
-            for x in range(area[1], area[2]):
-                transmittances[c, y, x] = 1.0
-                stops[c, y, x] = end
-                depth_map[c, y, x] = 0.0
-                for channel in range(channels):
-                    image[c, y, x, channel] = 0.0
+        _clear_tile(area, end, channels, image, depth_map, transmittances, stops)
         open_pixels = (area[2] - area[1]) * (area[4] - area[3])
         k = begin
         while k < end and open_pixels > 0:
@@ -104,12 +138,38 @@ def composite_by_tile(
                                     color = colors[c * color_stride, p, channel]
                                     image[c, y, x, channel] = image[c, y, x, channel] + weight * color
             k += 1
-        for y in range(area[3], area[4]):
-            for x in range(area[1], area[2]):
-                transmittance = transmittances[c, y, x]
-                alphas[c, y, x] = 1.0 - transmittance
-                for channel in range(channels):
-                    image[c, y, x, channel] = image[c, y, x, channel] + transmittance * backgrounds[c, channel]
+        _add_background(area, channels, backgrounds, image, alphas, transmittances)
+
+
+@ti.func
+def _background_adjoint(
+    tile,
+    area,
+    channels,
+    backgrounds: ti.template(),
+    transmittances: ti.template(),
+    image_bar: ti.template(),
+    alphas_bar: ti.template(),
+    backgrounds_bar: ti.template(),
+    running: ti.template(),
+    color_sums: ti.template(),
+):
+    """The background's gradient, and each pixel's running transmittance and ``behind`` at the end of its list."""
+    c = area[0]
+    for channel in range(channels):
+        color_sums[tile, channel] = 0.0
+    for y in range(area[3], area[4]):
+        for x in range(area[1], area[2]):
+            transmittance = transmittances[c, y, x]
+            behind = -alphas_bar[c, y, x]
+            for channel in range(channels):
+                bar = image_bar[c, y, x, channel]
+                behind += backgrounds[c, channel] * bar
+                color_sums[tile, channel] = color_sums[tile, channel] + transmittance * bar
+            running[c, y, x, 0] = transmittance
+            running[c, y, x, 1] = transmittance * behind
+    for channel in range(channels):
+        backgrounds_bar[c, channel] += color_sums[tile, channel]
 
 
 @ti.kernel
@@ -148,21 +208,21 @@ def composite_by_tile_grad(
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile]
-        for channel in range(channels):
-            color_sums[tile, channel] = 0.0
         for y in range(area[3], area[4]):
             for x in range(area[1], area[2]):
-                transmittance = transmittances[c, y, x]
-                behind = -alphas_bar[c, y, x]
-                for channel in range(channels):
-                    bar = image_bar[c, y, x, channel]
-                    behind += backgrounds[c, channel] * bar
-                    color_sums[tile, channel] = color_sums[tile, channel] + transmittance * bar
-                running[c, y, x, 0] = transmittance
-                running[c, y, x, 1] = transmittance * behind
                 end = ti.max(end, stops[c, y, x])
-        for channel in range(channels):
-            backgrounds_bar[c, channel] += color_sums[tile, channel]
+        _background_adjoint(
+            tile,
+            area,
+            channels,
+            backgrounds,
+            transmittances,
+            image_bar,
+            alphas_bar,
+            backgrounds_bar,
+            running,
+            color_sums,
+        )
         for step in range(end - begin):
             k = end - 1 - step
             p = ids[k] - c * opacities.shape[1]
