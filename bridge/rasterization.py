@@ -108,7 +108,7 @@ def rasterization(
         viewmats_rs=viewmats_rs,
     )
     _check_choices(render_mode, rasterize_mode, camera_model)
-    _check_sizes(width, height, tile_size)
+    width, height, tile_size = _whole_pixels(width=width, height=height, tile_size=tile_size)
     _check_ranges(near_plane, far_plane, radius_clip, eps2d)
     n = _check_gaussians(means, quats, scales, covars, opacities)
     cameras = _check_cameras(viewmats, Ks, means)
@@ -187,10 +187,11 @@ def _check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> 
         raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected 'pinhole'")
 
 
-def _check_sizes(width: int, height: int, tile_size: int) -> None:
-    for name, value in (("width", width), ("height", height), ("tile_size", tile_size)):
+def _whole_pixels(**sizes) -> list[int]:
+    for name, value in sizes.items():
         if isinstance(value, bool) or int(value) != value or value < 1:
             raise InputError(f"{OWNER}: {name} is {value}; expected a positive whole number of pixels")
+    return [int(value) for value in sizes.values()]
 
 
 def _check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d: float) -> None:

@@ -55,7 +55,7 @@ class GSRenderer3DGS:
             if not value > 0:
                 raise InputError(f"{OWNER}: {name} is {value}; expected a positive number")
         self.width, self.height, self.near_plane = int(width), int(height), near_plane
-        self.device, self.dtype = torch.device(device), current().dtype
+        self.device, self.dtype = _available(device), current().dtype
         self.viewmat = self._tensor("viewmatrix", viewmatrix, (4, 4)).T
         """World to camera [4, 4], column vectors."""
         focal = (0.5 * self.width / tanfovx, 0.5 * self.height / tanfovy)
@@ -151,6 +151,13 @@ class GSRenderer3DGS:
             return middle
         offset = p[:2, 2] / p[3, 2]
         return middle[0] * (1.0 + float(offset[0])), middle[1] * (1.0 + float(offset[1]))
+
+
+def _available(device: torch.device | str) -> torch.device:
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"{OWNER}: device {device} cannot be used ({error}); expected cpu or cuda") from None
 
 
 def shortest_axes(covars: Tensor, towards: Tensor) -> Tensor:

@@ -175,7 +175,7 @@ def _project(
             cov = w @ symmetric(load_mat3(covars, p)) @ w.transpose()
             xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
             det = (xx + eps2d) * (yy + eps2d) - xy * xy
-            if det > 0:
+            if det > 0 and xx + eps2d > 0:
                 visible = opacities[p]
                 if antialiased != 0:
                     visible *= compensation(xx, xy, yy, eps2d)

@@ -229,6 +229,18 @@ def test_a_quaternion_of_length_zero_is_named():
         rasterization(quats=quats, scales=torch.ones(3, 3, dtype=torch.float64), **{**scene, "covars": None})
 
 
+def test_covariances_that_are_none_draw_numbers():
+    """Negative and indefinite matrices: what has no positive footprint is left out."""
+    scene = random_scene(n=40)
+    scene["covars"] = scene["covars"] * torch.linspace(-30, 5, 40, dtype=torch.float64)[:, None, None]
+    scene["covars"][::3, 0] *= -1
+    scene = leaves(scene)
+    images, alphas, _ = draw(scene, render_mode="RGB+ED", rasterize_mode="antialiased")
+    (images.sum() + alphas.sum()).backward()
+    assert ((alphas >= 0) & (alphas <= 1)).all()
+    assert all(torch.isfinite(tensor).all() for tensor in (images, *(scene[name].grad for name in TENSORS)))
+
+
 @pytest.mark.runtime("cpu", "float32")
 def test_numbers_beyond_float32s_reach_stay_finite():
     """Huge and tiny Gaussians, far and near: every output and gradient is a number."""

@@ -113,3 +113,7 @@ def test_mistakes_are_named():
         make_renderer().render(np.zeros((2, 3)), np.zeros((2, 6)))
     with pytest.raises(InputError, match="mu is not finite"):
         make_renderer().render(np.full((2, 3), np.nan), np.zeros((2, 3, 3)))
+    with pytest.raises(InputError, match=r"opacity has shape \(2, 3\); expected \(2, 1\)"):
+        make_renderer().render(np.zeros((2, 3)), np.zeros((2, 3, 3)), opacity=np.ones((2, 3)))
+    with pytest.raises(InputError, match="device meta2 cannot be used"):
+        GSRenderer3DGS(WIDTH, HEIGHT, 1, 1, np.eye(4), device="meta2")
