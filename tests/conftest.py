@@ -1,7 +1,8 @@
 """One Taichi runtime at a time: tests name the one they need, and are grouped by it.
 
 ``pytestmark = pytest.mark.runtime("cpu", "float64")`` at the head of a module (the default) or on a test. Starting
-another runtime ends every kernel alive, so tests are sorted by runtime before they run.
+another runtime ends every kernel alive, so tests are sorted by runtime before they run. ``pytest --backend cuda`` runs
+on that backend whatever asks for the CPU.
 """
 
 import os
@@ -13,9 +14,14 @@ os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
 DEFAULT_RUNTIME = ("cpu", "float64")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--backend", default="cpu", choices=("cpu", "cuda", "vulkan"), help="stands in for the CPU")
+
+
 def _wanted(item) -> tuple[str, str]:
     marker = item.get_closest_marker("runtime")
-    return tuple(marker.args) if marker else DEFAULT_RUNTIME
+    backend, dtype = tuple(marker.args) if marker else DEFAULT_RUNTIME
+    return (item.config.getoption("--backend") if backend == "cpu" else backend), dtype
 
 
 def pytest_collection_modifyitems(items):
@@ -31,8 +37,7 @@ def _runtime(request):
 
     from bridge import runtime
 
-    marker = request.node.get_closest_marker("runtime")
-    backend, dtype = tuple(marker.args) if marker else DEFAULT_RUNTIME
+    backend, dtype = _wanted(request.node)
     wanted = (backend, getattr(torch, dtype))
     if runtime._alive() and (runtime.current().backend, runtime.current().dtype) != wanted:
         runtime.reset()
