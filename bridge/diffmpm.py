@@ -213,6 +213,7 @@ class _Rollout(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, frames_bar):
+        _ = ctx.saved_tensors  # raises if the graph was freed
         rollout = ctx.rollout
         inputs = (rollout.initial, rollout.controls, rollout.material, rollout.constants)
         with launch_lock:

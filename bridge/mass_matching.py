@@ -70,6 +70,7 @@ class _MassMatching(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, loss_bar):
+        _ = ctx.saved_tensors  # raises if the graph was freed
         b = ctx.buffers
         with launch_lock:
             load(loss_bar.reshape(1), b.loss.grad)

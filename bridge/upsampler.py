@@ -156,6 +156,7 @@ class _Deform(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx, *bars):
+        _ = ctx.saved_tensors  # raises if the graph was freed
         g = ctx.gaussians
         with launch_lock:
             for array in _inputs(g):
