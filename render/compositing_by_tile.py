@@ -110,12 +110,8 @@ def composite_by_tile(
         k = begin
         while k < end and open_pixels > 0:
             p = ids[k] - c * opacities.shape[1]
-            mean2d, conic, opacity, depth = (
-                mean_at(means2d, c, p),
-                conic_at(conics, c, p),
-                opacities[c, p],
-                depths[c, p],
-            )
+            mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
+            opacity, depth = opacities[c, p], depths[c, p]
             cutoff = cutoff_exponent(opacity)
             y_span = _interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
             for y in range(y_span[0], y_span[1]):
@@ -226,12 +222,8 @@ def composite_by_tile_grad(
         for step in range(end - begin):
             k = end - 1 - step
             p = ids[k] - c * opacities.shape[1]
-            mean2d, conic, opacity, depth = (
-                mean_at(means2d, c, p),
-                conic_at(conics, c, p),
-                opacities[c, p],
-                depths[c, p],
-            )
+            mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
+            opacity, depth = opacities[c, p], depths[c, p]
             cutoff = cutoff_exponent(opacity)
             mean2d_bar, mean2d_abs = ti.Vector([0.0, 0.0]), ti.Vector([0.0, 0.0])
             conic_bar, depth_bar, opacity_bar = ti.Vector([0.0, 0.0, 0.0]), 0.0, 0.0
