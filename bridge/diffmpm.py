@@ -103,14 +103,14 @@ class DiffMPM(nn.Module):
         material = self._material(x, mass, volume)
         constants = self._constants(x, gravity)
         controls = x.new_zeros(1, 1, 3, 3) if dF is None else dF
-        frames = _Rollout.apply(
-            self.solver,
-            dict(steps=steps, intervals=intervals, record_every=record_every),
-            initial,
-            controls,
-            material,
-            constants,
+        inputs = (initial, controls, material, constants)
+        sizes = dict(
+            steps=steps,
+            intervals=intervals,
+            record_every=record_every,
+            differentiable=torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs),
         )
+        frames = _Rollout.apply(self.solver, sizes, *inputs)
         check_finite_state(frames[-1])
         states = [_unpack(frame) for frame in frames]
         last = states[-1]
@@ -193,9 +193,8 @@ class _Rollout(torch.autograd.Function):
     @staticmethod
     def forward(ctx, solver, sizes, initial, controls, material, constants):
         n = initial.shape[1]
-        differentiable = any(ctx.needs_input_grad)
         with launch_lock:
-            rollout = solver.rollout(n=n, differentiable=differentiable, **sizes)
+            rollout = solver.rollout(n=n, **sizes)
             load(initial[None], rollout.initial)
             if rollout.intervals:
                 load(controls, rollout.controls)

@@ -34,8 +34,10 @@ class Rollout:
     ):
         if intervals and steps % intervals:
             raise InputError(f"DiffMPM: {intervals} control intervals do not divide steps={steps}")
-        record_every = record_every or steps
-        if steps < 1 or steps % record_every:
+        if steps < 1:
+            raise InputError(f"DiffMPM: steps is {steps}; expected at least 1")
+        record_every = steps if record_every is None else record_every
+        if record_every < 1 or steps % record_every:
             raise InputError(f"DiffMPM: record_every={record_every} does not divide steps={steps}; expected a divisor")
         self.n, self.steps, self.intervals, self.record_every = n, steps, intervals, record_every
         self.differentiable = differentiable

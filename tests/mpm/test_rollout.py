@@ -74,6 +74,19 @@ def test_second_backward_needs_retain_graph_and_double_backward_says_no():
         gradient.sum().backward()
 
 
+def test_no_memory_for_a_backward_that_cannot_come():
+    cloud, sizes = make_cloud(), []
+    sim = DiffMPM(make_config())
+    make_rollout = sim.solver.rollout
+    sim.solver.rollout = lambda **wanted: sizes.append(wanted) or make_rollout(**wanted)
+    dF = torch.zeros(1, len(cloud["x"]), 3, 3, dtype=cloud["x"].dtype, requires_grad=True)
+    with torch.no_grad():
+        sim(**cloud, dF=dF, steps=2)
+    sim(**cloud, steps=2)
+    sim(**cloud, dF=dF, steps=2)
+    assert [wanted["differentiable"] for wanted in sizes] == [False, False, True]
+
+
 def test_parameters_of_a_module_learn():
     cloud = make_cloud()
     sim = DiffMPM.from_young(make_config(), E=torch.tensor(40.0, dtype=torch.float64), nu=0.3)
@@ -113,6 +126,8 @@ def test_a_state_that_breaks_is_reported():
         ({"v": torch.full((12, 3), torch.nan)}, r"v is not finite in 36 entries, first at index \(0, 0\)"),
         ({"dF": torch.zeros(5, 12, 3, 3)}, "5 control intervals do not divide steps=12"),
         ({"record_every": 5}, "record_every=5 does not divide steps=12"),
+        ({"record_every": 0}, "record_every=0 does not divide steps=12"),
+        ({"steps": 0}, "steps is 0; expected at least 1"),
         ({"gravity": torch.zeros(2)}, r"gravity has shape \(2,\)"),
         ({"mass": torch.ones(3)}, r"mass has shape \(3,\); expected \(12,\)"),
         ({"params": {"friction": torch.ones(())}}, "params has"),
