@@ -20,6 +20,7 @@ EXIT_INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; bad input ends in one line on stderr and the exit code 2, a run that broke in 1."""
     os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: bridge/__init__.py says why
     args = _parse(arguments)
     try:
         args.command(args)

@@ -10,6 +10,7 @@ import os
 import pytest
 
 os.environ.setdefault("ENABLE_TAICHI_HEADER_PRINT", "0")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as bridge sets it, should torch be imported first
 
 DEFAULT_RUNTIME = ("cpu", "float64")
 

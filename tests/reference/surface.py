@@ -42,7 +42,7 @@ def cone_cover(x, radius, normals, cone):
 
 def gaussians(x, F, normals, sigma, thickness):
     """Means, covariances and normals of Gaussians at particles x [M, 3], by torch."""
-    eye = torch.eye(3, dtype=x.dtype)
+    eye = torch.eye(3, dtype=x.dtype, device=x.device)
     shape = eye - (1 - thickness**2) * torch.einsum("mi,mj->mij", normals, normals)
     covars = sigma**2 * F @ shape @ F.transpose(1, 2)
     directions = torch.linalg.solve(F.transpose(1, 2), normals) * torch.linalg.det(F).sign()[:, None]
