@@ -17,7 +17,6 @@ from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
 from bridge.points import load_points
 from bridge.rasterization import rasterization
 from bridge.renderer import GSRenderer3DGS
-from bridge.renderer import GSRenderer3DGS
 from bridge.runtime import Runtime, init, reset
 from bridge.runtime_surface import default_cfg, synthesize_runtime_surface
 from bridge.simulation_error import SimulationError
@@ -27,7 +26,6 @@ __all__ = [
     "ControlOptimizer",
     "DiffMPM",
     "Evaluation",
-    "GSRenderer3DGS",
     "GSRenderer3DGS",
     "MPMState",
     "Runtime",
