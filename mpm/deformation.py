@@ -1,4 +1,4 @@
-"""How a step moves the deformation: volume trust region, F and F_total; and the exact adjoint (method.md 3, 5a)."""
+"""How a step moves the deformation: trust region, F and F_total; and its exact adjoint (docs/method.md 3.5, 3.6, 6)."""
 
 import taichi as ti
 
@@ -8,7 +8,7 @@ from mpm.constants import DT, F_SMOOTHING, J_FLOOR, J_MIN
 
 @ti.func
 def trust_scale(a, c_raw, constants: ti.template()):
-    """The factor s ∈ [0, 1] on C that keeps one step's volume ratio above ``j_min`` (step 5 of the method)."""
+    """The factor s ∈ [0, 1] on C that keeps one step's volume ratio above ``j_min`` (docs/method.md 3.5)."""
     s = 1.0
     if constants[J_MIN] > 0.0 and c_raw.trace() < 0.0:
         j0 = ti.max(a.determinant(), J_FLOOR)

@@ -43,7 +43,7 @@ def gravity(constants: ti.template()):
 
 @ti.func
 def grid_velocity(grid: ti.template(), constants: ti.template(), walls: ti.template(), node):
-    """v = p / m + dt g, then the walls (method.md section 3, step 3); 0 where there is no mass."""
+    """v = p / m + dt g, then the walls (docs/method.md 3.3); 0 where there is no mass."""
     m = grid[node, 0]
     v = ti.Vector([0.0, 0.0, 0.0])
     if m > MASS_CUT:

@@ -1,4 +1,4 @@
-"""The mass-matching loss on the grid (Xu et al., TVCG 2025; method.md 6), and the gradient of exactly that value.
+"""The mass-matching loss on the grid (Xu et al., TVCG 2025; docs/method.md 9), and the gradient of exactly that value.
 
 With c_i the particles' mass at node i, t_i the target's and s = (Σ t + ε_s) / (Σ c + ε_s):
 

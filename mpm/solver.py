@@ -125,7 +125,7 @@ def run(solver: Solver, rollout: Rollout) -> None:
 
 @ti.ad.grad_for(run)
 def run_adjoint(solver: Solver, rollout: Rollout) -> None:
-    """Add to the gradients of ``rollout``'s inputs, given those of its frames (method.md 5a)."""
+    """Add to the gradients of ``rollout``'s inputs, given those of its frames (docs/method.md 6)."""
     adjoint = real_array(1, COMPONENTS, rollout.n)
     solver.gravity_bar.fill(0)
     starts = list(range(0, rollout.steps, rollout.segment))

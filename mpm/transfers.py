@@ -1,7 +1,7 @@
 """Particle–grid transfers of MLS-MPM with APIC's affine term, and their adjoints, one particle at a time.
 
 P2G: m_i += w m,  p_i += w (momentum + G d);  G2P: v' = Σ w v_i,  C = k Σ w v_i dᵀ,  with d = x_i − x_p
-(Hu et al., "A Moving Least Squares Material Point Method", 2018, eq. 16–19; Jiang et al., "APIC", 2015).
+(Hu et al., "A Moving Least Squares Material Point Method", 2018, eq. 29; Jiang et al., "APIC", 2015).
 The loop over the innermost axis, contiguous in memory, is unrolled; the outer two run.
 """
 
@@ -98,7 +98,7 @@ def g2p_adjoint(
     v_new,
     nodes: ti.template(),
 ):
-    """Scatter dL/dv_i from dL/dv' and dL/dC, and return dL/dx (method.md 5a, step 4). ``v_new`` is v'."""
+    """Scatter dL/dv_i from dL/dv' and dL/dC, and return dL/dx (docs/method.md 6). ``v_new`` is v'."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
     h = constants[SPACING]
@@ -123,7 +123,7 @@ def g2p_adjoint(
 
 @ti.func
 def p2g_adjoint(grid_bar: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()):
-    """Gather dL/dx, and Σ w m̄_i, Σ w p̄_i, Σ w p̄_i dᵀ, the gradients of m, momentum and affine (5a, step 6)."""
+    """Gather dL/dx, and Σ w m̄_i, Σ w p̄_i, Σ w p̄_i dᵀ, the gradients of m, momentum and affine."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
     h = constants[SPACING]

@@ -5,7 +5,7 @@ For each camera c and Gaussian n, with world-to-camera rotation W and translatio
     p = W μ + t                     u = K (x/z, y/z, 1)                    depth = z
     Σ2 = J W Σ Wᵀ Jᵀ + eps2d I      conic = Σ2⁻¹
 
-J is the Jacobian of the pinhole projection at p (Zwicker et al., "EWA volume splatting", 2001, eq. 29), taken no
+J is the Jacobian of the pinhole projection at p (Zwicker et al., "EWA splatting", 2002, eq. 29), taken no
 further outside the image than the guard band: J02 = -(clamp(u) - cx) / z. As in gsplat's reference, skew in K moves
 the centres and is left out of J. Antialiased, the opacity is multiplied by
 sqrt(det(Σ2 - eps2d I) / det Σ2) (Yu et al., "Mip-Splatting", CVPR 2024). OpenCV's cameras: x right, y down, z forward.

@@ -6,7 +6,7 @@ Gaussian j sits at particle i = index[j], with rest normal n:
     covar   σ² F (I − (1 − t²) n nᵀ) Fᵀ        σ: sigma, t: thickness (1: a ball at rest, small: a disc)
     normal  cof(F) n / |cof(F) n|              Nanson's formula, defined for singular F too
 
-A Gaussian moves with x ↦ F x, so its covariance becomes F Σ0 Fᵀ (Xie et al., "PhysGaussian", 2024, eq. 8).
+A Gaussian moves with x ↦ F x, so its covariance becomes F Σ0 Fᵀ (Xie et al., "PhysGaussian", 2024).
 """
 
 import taichi as ti
