@@ -5,6 +5,8 @@ with the object. ``needs_grad=True`` gives an array a twin, ``array.grad``, that
 adjoints read or add to.
 """
 
+import weakref
+
 import numpy as np
 import taichi as ti
 from taichi._lib import core as taichi_core
@@ -56,6 +58,13 @@ class _Array(ScalarNdarray):
             dtype, shape, layout=Layout.NULL, zero_fill=True, dbg_info=taichi_core.DebugInfo("")
         )
         self.shape = tuple(self.arr.shape)
+        self._program = weakref.ref(impl.get_runtime().prog)
+
+    def __del__(self):
+        # An array that outlives its runtime must not free one of the next, which may lie at the same address.
+        program = self._program()
+        if program is not None and impl is not None and program is impl.get_runtime().prog:
+            program.delete_ndarray(self.arr)
 
 
 def _extents(shape):
