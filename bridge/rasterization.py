@@ -5,19 +5,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridge.checks import expect_finite, expect_real, expect_shape
 from bridge.compositing import composite_gaussians
 from bridge.projection import covariances, project_gaussians
+from bridge.rasterization_checks import (
+    OWNER,
+    check_cameras,
+    check_choices,
+    check_gaussians,
+    check_memory,
+    check_ranges,
+    check_tensor,
+    refuse,
+    whole_pixels,
+)
+from bridge.spherical_harmonics import check_degree, view_colors
 from configs.errors import InputError
 from render.constants import EXPECTED_DEPTH_ALPHA_MIN
 from render.projection import ProjectionSettings
-
-OWNER = "rasterization"
-RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
-RASTERIZE_MODES = ("classic", "antialiased")
-CAMERA_MODELS = ("pinhole", "ortho", "fisheye", "ftheta")
-SINGULAR_DETERMINANT = 1e-8
-"""A rotation has determinant 1; a matrix with less than this flattens the world."""
 
 
 def rasterization(
@@ -55,6 +59,8 @@ def rasterization(
     ftheta_coeffs: Any = None,
     rolling_shutter: Any = None,
     viewmats_rs: Tensor | None = None,
+    *,
+    sh_rotations: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Draw N Gaussians in C cameras: the function of that name of gsplat 1.5.3, on CPU, CUDA and Vulkan.
 
@@ -66,7 +72,9 @@ def rasterization(
         quats: rotations (w, x, y, z) of any length but 0 [N, 4]; unused if ``covars`` is given.
         scales: standard deviations along the rotated axes [N, 3], unit length; unused if ``covars`` is given.
         opacities: [N], in [0, 1].
-        colors: [N, D], or [C, N, D] for a colour of its own in each camera; any D.
+        colors: [N, D], or [C, N, D] for a colour of its own in each camera; any D. With ``sh_degree``: coefficients of
+            spherical harmonics [N, K, D] or [C, N, K, D], K at least (sh_degree + 1)²; the colour is
+            max(sum + 0.5, 0) in the direction from the camera's centre to the Gaussian's.
         viewmats: world to camera [C, 4, 4], column vectors, OpenCV's axes (x right, y down, z forward).
         Ks: pinhole intrinsics [C, 3, 3], unit pixel; pixel (i, j) has its centre at (i + 0.5, j + 0.5).
         width, height: size of the images. Unit: pixel.
@@ -77,6 +85,9 @@ def rasterization(
         backgrounds: colours behind the Gaussians [C, D]; None is black. Depth has none.
         render_mode: ``RGB``: the colours; ``D``: accumulated depth Σ w z; ``ED``: expected depth Σ w z / Σ w;
             ``RGB+D``, ``RGB+ED``: colours and depth, depth being the last channel.
+        sh_degree: highest degree of the spherical harmonics used, 0 to 4; None: ``colors`` are colours.
+        sh_rotations: not in gsplat: rotations [N, 3, 3] from the frame of each Gaussian's coefficients to the world.
+            A body that turns by R keeps its appearance if they are R.
         absgrad: after backward, ``meta["means2d"].absgrad`` holds the summed absolute gradients.
         rasterize_mode: ``antialiased`` lowers the opacity by what ``eps2d`` added to the area.
         covars: covariances [N, 3, 3] instead of ``quats`` and ``scales``; only their symmetric part counts.
@@ -94,8 +105,7 @@ def rasterization(
             not positive, quaternions of length 0, sizes beyond 32-bit indices.
         NotImplementedError: an argument that is not supported, by name.
     """
-    _refuse(
-        sh_degree=sh_degree,
+    refuse(
         sparse_grad=sparse_grad,
         distributed=distributed,
         with_ut=with_ut,
@@ -107,18 +117,20 @@ def rasterization(
         rolling_shutter=None if getattr(rolling_shutter, "name", None) == "GLOBAL" else rolling_shutter,
         viewmats_rs=viewmats_rs,
     )
-    _check_choices(render_mode, rasterize_mode, camera_model)
-    width, height, tile_size = _whole_pixels(width=width, height=height, tile_size=tile_size)
-    _check_ranges(near_plane, far_plane, radius_clip, eps2d)
-    n = _check_gaussians(means, quats, scales, covars, opacities)
-    cameras = _check_cameras(viewmats, Ks, means)
-    colors, backgrounds = _channels(render_mode, colors, backgrounds, cameras, means)
-    _check_memory(cameras, n, height, width, colors.shape[-1])
+    check_choices(render_mode, rasterize_mode, camera_model)
+    width, height, tile_size = whole_pixels(width=width, height=height, tile_size=tile_size)
+    check_ranges(near_plane, far_plane, radius_clip, eps2d)
+    n = check_gaussians(means, quats, scales, covars, opacities)
+    cameras = check_cameras(viewmats, Ks, means)
+    colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)
+    check_memory(cameras, n, height, width, colors.shape[-1])
     if covars is None:
         covars = covariances(quats, scales)  # type: ignore[arg-type]  # checked above
     antialiased = rasterize_mode == "antialiased"
     settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased)
     radii, means2d, depths, conics, opacities2d = project_gaussians(means, covars, opacities, viewmats, Ks, settings)
+    if sh_degree is not None and "RGB" in render_mode:
+        colors = view_colors(sh_degree, radii, means, viewmats, colors, sh_rotations)
     drawn = composite_gaussians(
         radii, means2d, depths, conics, opacities2d, colors, backgrounds, width, height, tile_size, absgrad
     )
@@ -154,104 +166,30 @@ def _select(render_mode: str, colors: Tensor, depths: Tensor, alphas: Tensor) ->
 
 
 def _channels(
-    render_mode: str, colors: Tensor, backgrounds: Tensor | None, cameras: int, means: Tensor
+    render_mode: str,
+    colors: Tensor,
+    backgrounds: Tensor | None,
+    sh_degree: int | None,
+    sh_rotations: Tensor | None,
+    cameras: int,
+    means: Tensor,
 ) -> tuple[Tensor, Tensor | None]:
-    """Colours [1, N, D] or [C, N, D] and backgrounds [C, D]; no channels where only depth is drawn."""
+    """Colours [1, N, D] or [C, N, D], or coefficients [1, N, K, D] or [C, N, K, D], and backgrounds [C, D].
+
+    No channels where only depth is drawn.
+    """
     n = len(means)
     if "RGB" not in render_mode:
         return means.new_zeros(1, n, 0), None
-    per_camera = isinstance(colors, Tensor) and colors.ndim == 3
-    _check_tensor("colors", colors, (cameras, n, "D") if per_camera else (n, "D"), means)
+    last: tuple[str, ...] = ("D",) if sh_degree is None else ("K", "D")
+    per_camera = isinstance(colors, Tensor) and colors.ndim == 2 + len(last)
+    check_tensor("colors", colors, (cameras, n, *last) if per_camera else (n, *last), means)
     if colors.shape[-1] == 0:
         raise InputError(f"{OWNER}: colors has no channels; expected at least 1")
+    if sh_degree is not None:
+        check_degree(OWNER, "sh_degree", sh_degree, colors.shape[-2])
+    if sh_rotations is not None:
+        check_tensor("sh_rotations", sh_rotations, (n, 3, 3), means)
     if backgrounds is not None:
-        _check_tensor("backgrounds", backgrounds, (cameras, colors.shape[-1]), means)
+        check_tensor("backgrounds", backgrounds, (cameras, colors.shape[-1]), means)
     return (colors if per_camera else colors[None]), backgrounds
-
-
-def _refuse(**arguments) -> None:
-    for name, value in arguments.items():
-        if value is not None and value is not False:
-            raise NotImplementedError(f"{OWNER}: {name} is not supported yet; expected its default")
-
-
-def _check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> None:
-    for name, value, choices in (
-        ("render_mode", render_mode, RENDER_MODES),
-        ("rasterize_mode", rasterize_mode, RASTERIZE_MODES),
-        ("camera_model", camera_model, CAMERA_MODELS),
-    ):
-        if value not in choices:
-            raise InputError(f"{OWNER}: {name} is {value!r}; expected one of {', '.join(choices)}")
-    if camera_model != "pinhole":
-        raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected 'pinhole'")
-
-
-def _whole_pixels(**sizes) -> list[int]:
-    for name, value in sizes.items():
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise InputError(f"{OWNER}: {name} is {value}; expected a positive whole number of pixels")
-    return [int(value) for value in sizes.values()]
-
-
-def _check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d: float) -> None:
-    if not 0 <= near_plane < far_plane:
-        raise InputError(f"{OWNER}: near_plane is {near_plane}, far_plane {far_plane}; expected 0 <= near < far")
-    for name, value in (("radius_clip", radius_clip), ("eps2d", eps2d)):
-        if not 0 <= value < float("inf"):
-            raise InputError(f"{OWNER}: {name} is {value}; expected a number of at least 0")
-
-
-def _check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: Tensor) -> None:
-    expect_shape(OWNER, name, tensor, shape)
-    expect_real(OWNER, name, tensor)
-    if tensor.device != like.device:
-        raise InputError(f"{OWNER}: {name} is on {tensor.device}, means on {like.device}; expected one device")
-    expect_finite(OWNER, name, tensor)
-
-
-def _check_gaussians(means, quats, scales, covars, opacities) -> int:
-    """Check the Gaussians; their number."""
-    _check_tensor("means", means, ("N", 3), means)
-    n = len(means)
-    _check_tensor("opacities", opacities, (n,), means)
-    if covars is not None:
-        _check_tensor("covars", covars, (n, 3, 3), means)
-        return n
-    _check_tensor("quats", quats, (n, 4), means)
-    _check_tensor("scales", scales, (n, 3), means)
-    empty = (quats.detach() == 0).all(dim=1)
-    if empty.any():
-        raise InputError(f"{OWNER}: quats[{int(empty.nonzero()[0])}] has length 0; expected a rotation (w, x, y, z)")
-    return n
-
-
-def _check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
-    """Check the cameras; their number."""
-    _check_tensor("viewmats", viewmats, ("C", 4, 4), means)
-    _check_tensor("Ks", Ks, (len(viewmats), 3, 3), means)
-    if not len(viewmats):
-        raise InputError(f"{OWNER}: viewmats has no cameras; expected at least 1")
-    v, k = viewmats.detach().cpu(), Ks.detach().cpu()
-    for c in range(len(v)):
-        if (v[c, 3] - v.new_tensor([0, 0, 0, 1])).abs().max() > 1e-4:
-            raise InputError(
-                f"{OWNER}: viewmats[{c}] ends with the row {v[c, 3].tolist()}; expected 0, 0, 0, 1 "
-                "(world to camera, column vectors: transpose a row-vector matrix)"
-            )
-        if torch.linalg.det(v[c, :3, :3]).abs() < SINGULAR_DETERMINANT:
-            raise InputError(f"{OWNER}: viewmats[{c}] is singular; expected a rotation and a translation")
-        if not (k[c, 0, 0] > 0 and k[c, 1, 1] > 0):
-            focal = (float(k[c, 0, 0]), float(k[c, 1, 1]))
-            raise InputError(f"{OWNER}: Ks[{c}] has focal lengths {focal}; expected positive pixels")
-    return len(v)
-
-
-def _check_memory(cameras: int, n: int, height: int, width: int, channels: int) -> None:
-    """Arrays are indexed by int32."""
-    largest = max(cameras * height * width * max(channels, 2), cameras * n * 3, n * max(channels, 9))
-    if largest >= 2**31:
-        raise InputError(
-            f"{OWNER}: an array of {largest} numbers is needed ({cameras} cameras, {height}×{width} pixels, {n} "
-            f"Gaussians, {channels} channels); expected fewer than 2147483648: draw fewer cameras at a time"
-        )

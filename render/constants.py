@@ -44,3 +44,9 @@ CAMERA_BLOCK_CPU = 512
 
 CAMERA_BLOCK_GPU = 16
 """The same on a GPU, which needs many threads."""
+
+COLOR_OFFSET = 0.5
+"""Added to the sum of spherical harmonics, so that coefficients of 0 are grey."""
+
+DIRECTION_MIN = 1e-12
+"""A Gaussian nearer to the camera's centre than this is seen from no direction: harmonics above degree 0 are 0."""

@@ -12,6 +12,7 @@ from bridge.rasterization import rasterization
 ORACLE = np.load(Path(__file__).parents[1] / "data" / "raster_a.npz")
 BOUNDS = {"float64": (1e-8, 1e-8), "float32": (2e-5, 1e-4)}
 VARIANTS = ("classic", "antialiased")
+HARMONIC_VARIANTS = {"classic_sh3": 3, "classic_sh1": 1}
 
 
 def oracle(key):
@@ -19,17 +20,18 @@ def oracle(key):
 
 
 def inputs(dtype):
-    names = ("means", "quats", "scales", "opacities", "colors", "viewmat", "K", "background")
+    names = ("means", "quats", "scales", "opacities", "colors", "sh_coeffs", "viewmat", "K", "background")
     return {name: oracle(f"in/{name}").to(dtype).requires_grad_() for name in names}
 
 
-def draw(given, mode, covars=None):
+def draw(given, variant, covars=None):
+    degree = HARMONIC_VARIANTS.get(variant)
     images, alphas, meta = rasterization(
         given["means"],
         given["quats"],
         given["scales"],
         given["opacities"],
-        given["colors"],
+        given["colors"] if degree is None else given["sh_coeffs"],
         given["viewmat"][None],
         given["K"][None],
         int(ORACLE["in/width"]),
@@ -38,7 +40,8 @@ def draw(given, mode, covars=None):
         far_plane=float(ORACLE["in/far"]),
         backgrounds=given["background"][None],
         render_mode="RGB+D",
-        rasterize_mode=mode,
+        rasterize_mode=variant.removesuffix(f"_sh{degree}"),
+        sh_degree=degree,
         absgrad=True,
         covars=covars,
     )
@@ -63,7 +66,9 @@ def check(mode, dtype, image_bound, gradient_bound):
         if case == "grad_all":
             loss = loss + (alpha * oracle("in/v_alpha")).sum() + (image[..., 3] * oracle("in/v_depth")).sum()
         loss.backward()
-        gradients = {name: tensor.grad for name, tensor in given.items()}
+        gradients = {name: tensor.grad for name, tensor in given.items() if tensor.grad is not None}
+        if mode in HARMONIC_VARIANTS:
+            gradients["colors"] = gradients.pop("sh_coeffs")
         gradients["means2d"] = meta["means2d"].grad[0]
         gradients["means2d_abs"] = meta["means2d"].absgrad[0]
         gradients["conics"] = meta["conics"].grad[0]
@@ -74,12 +79,12 @@ def check(mode, dtype, image_bound, gradient_bound):
             assert (gradient[expected == 0] == 0).all(), (case, name)
 
 
-@pytest.mark.parametrize("mode", VARIANTS)
+@pytest.mark.parametrize("mode", [*VARIANTS, *HARMONIC_VARIANTS])
 def test_float64(mode):
     check(mode, torch.float64, *BOUNDS["float64"])
 
 
-@pytest.mark.parametrize("mode", VARIANTS)
+@pytest.mark.parametrize("mode", [*VARIANTS, *HARMONIC_VARIANTS])
 @pytest.mark.runtime("cpu", "float32")
 def test_float32(mode):
     check(mode, torch.float32, *BOUNDS["float32"])

@@ -175,7 +175,6 @@ def test_memory_is_freed():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("sh_degree", 0),
         ("sparse_grad", True),
         ("distributed", True),
         ("camera_model", "fisheye"),

@@ -1,0 +1,102 @@
+"""What ``rasterization`` expects of its arguments, each mistake with one clear error."""
+
+import torch
+from torch import Tensor
+
+from bridge.checks import expect_finite, expect_real, expect_shape
+from configs.errors import InputError
+
+OWNER = "rasterization"
+RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
+RASTERIZE_MODES = ("classic", "antialiased")
+CAMERA_MODELS = ("pinhole", "ortho", "fisheye", "ftheta")
+SINGULAR_DETERMINANT = 1e-8
+"""A rotation has determinant 1; a matrix with less than this flattens the world."""
+
+
+def refuse(**arguments) -> None:
+    for name, value in arguments.items():
+        if value is not None and value is not False:
+            raise NotImplementedError(f"{OWNER}: {name} is not supported yet; expected its default")
+
+
+def check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> None:
+    for name, value, choices in (
+        ("render_mode", render_mode, RENDER_MODES),
+        ("rasterize_mode", rasterize_mode, RASTERIZE_MODES),
+        ("camera_model", camera_model, CAMERA_MODELS),
+    ):
+        if value not in choices:
+            raise InputError(f"{OWNER}: {name} is {value!r}; expected one of {', '.join(choices)}")
+    if camera_model != "pinhole":
+        raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected 'pinhole'")
+
+
+def whole_pixels(**sizes) -> list[int]:
+    for name, value in sizes.items():
+        if isinstance(value, bool) or int(value) != value or value < 1:
+            raise InputError(f"{OWNER}: {name} is {value}; expected a positive whole number of pixels")
+    return [int(value) for value in sizes.values()]
+
+
+def check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d: float) -> None:
+    if not 0 <= near_plane < far_plane:
+        raise InputError(f"{OWNER}: near_plane is {near_plane}, far_plane {far_plane}; expected 0 <= near < far")
+    for name, value in (("radius_clip", radius_clip), ("eps2d", eps2d)):
+        if not 0 <= value < float("inf"):
+            raise InputError(f"{OWNER}: {name} is {value}; expected a number of at least 0")
+
+
+def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: Tensor) -> None:
+    expect_shape(OWNER, name, tensor, shape)
+    expect_real(OWNER, name, tensor)
+    if tensor.device != like.device:
+        raise InputError(f"{OWNER}: {name} is on {tensor.device}, means on {like.device}; expected one device")
+    expect_finite(OWNER, name, tensor)
+
+
+def check_gaussians(means, quats, scales, covars, opacities) -> int:
+    """Check the Gaussians; their number."""
+    check_tensor("means", means, ("N", 3), means)
+    n = len(means)
+    check_tensor("opacities", opacities, (n,), means)
+    if covars is not None:
+        check_tensor("covars", covars, (n, 3, 3), means)
+        return n
+    check_tensor("quats", quats, (n, 4), means)
+    check_tensor("scales", scales, (n, 3), means)
+    empty = (quats.detach() == 0).all(dim=1)
+    if empty.any():
+        raise InputError(f"{OWNER}: quats[{int(empty.nonzero()[0])}] has length 0; expected a rotation (w, x, y, z)")
+    return n
+
+
+def check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
+    """Check the cameras; their number."""
+    check_tensor("viewmats", viewmats, ("C", 4, 4), means)
+    check_tensor("Ks", Ks, (len(viewmats), 3, 3), means)
+    if not len(viewmats):
+        raise InputError(f"{OWNER}: viewmats has no cameras; expected at least 1")
+    v, k = viewmats.detach().cpu(), Ks.detach().cpu()
+    for c in range(len(v)):
+        if (v[c, 3] - v.new_tensor([0, 0, 0, 1])).abs().max() > 1e-4:
+            raise InputError(
+                f"{OWNER}: viewmats[{c}] ends with the row {v[c, 3].tolist()}; expected 0, 0, 0, 1 "
+                "(world to camera, column vectors: transpose a row-vector matrix)"
+            )
+        if torch.linalg.det(v[c, :3, :3]).abs() < SINGULAR_DETERMINANT:
+            raise InputError(f"{OWNER}: viewmats[{c}] is singular; expected a rotation and a translation")
+        if not (k[c, 0, 0] > 0 and k[c, 1, 1] > 0):
+            focal = (float(k[c, 0, 0]), float(k[c, 1, 1]))
+            raise InputError(f"{OWNER}: Ks[{c}] has focal lengths {focal}; expected positive pixels")
+    return len(v)
+
+
+def check_memory(cameras: int, n: int, height: int, width: int, channels: int) -> None:
+    """Arrays are indexed by int32."""
+    largest = max(cameras * height * width * max(channels, 2), cameras * n * 3, n * max(channels, 9))
+    if largest >= 2**31:
+        raise InputError(
+            f"{OWNER}: an array of {largest} numbers is needed ({cameras} cameras, {height}×{width} pixels, {n} "
+            f"Gaussians, {channels} channels); expected fewer than 2147483648: draw fewer cameras at a time"
+        )
