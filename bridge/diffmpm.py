@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_shape
-from bridge.exchange import load, to_torch
+from bridge.exchange import expect_alive, load, to_torch
 from bridge.runtime import current
 from bridge.simulation_error import check_finite_state, outside_error
 from configs.errors import InputError
@@ -194,6 +194,7 @@ class _Rollout(torch.autograd.Function):
     def forward(ctx, solver, sizes, initial, controls, material, constants):
         n = initial.shape[1]
         with launch_lock:
+            expect_alive(solver.grid)
             rollout = solver.rollout(n=n, **sizes)
             load(initial[None], rollout.initial)
             if rollout.intervals:

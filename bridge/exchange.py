@@ -7,7 +7,7 @@ import torch
 from taichi.lang import impl
 
 from bridge.runtime import current
-from kernels.arrays import copy, int_array, real_array, runs_on_cpu
+from kernels.arrays import copy, int_array, is_alive, real_array, runs_on_cpu
 
 _TORCH_DTYPES = {ti.f32: torch.float32, ti.f64: torch.float64, ti.i32: torch.int32}
 
@@ -24,6 +24,7 @@ def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
     """Copy ``tensor`` into an array of the same shape."""
     if not tensor.numel():
         return
+    expect_alive(array)
     if runs_on_cpu():
         _shared_view(array).copy_(tensor.detach())
     else:
@@ -37,12 +38,19 @@ def to_torch(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | s
     dtype = current().dtype if array.dtype in (ti.f32, ti.f64) else torch.int32
     if 0 in shape:
         return torch.empty(shape, dtype=dtype, device=device)
+    expect_alive(array)
     if runs_on_cpu():
         tensor = _shared_view(array).to(device, copy=True)
     else:
         tensor = torch.empty(tuple(array.shape), dtype=dtype, device=device)
         copy(array, tensor)
     return tensor.reshape(shape)
+
+
+def expect_alive(array: ti.Ndarray) -> None:
+    """Raise ``RuntimeError`` if the array's runtime has ended."""
+    if not is_alive(array):
+        raise RuntimeError("bridge.reset() has ended the runtime of this module or graph; build it anew")
 
 
 def _shared_view(array: ti.Ndarray) -> torch.Tensor:

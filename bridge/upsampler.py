@@ -159,10 +159,10 @@ class _Deform(torch.autograd.Function):
         _ = ctx.saved_tensors  # raises if the graph was freed
         g = ctx.gaussians
         with launch_lock:
-            for array in _inputs(g):
-                array.grad.fill(0)
             for bar, array in zip(bars, _outputs(g), strict=True):
                 load(bar, array.grad)
+            for array in _inputs(g):
+                array.grad.fill(0)
             deform_gaussians_grad(g)
             sizes = (g.n, g.n, g.m, g.m)
             bars_in = [

@@ -62,9 +62,14 @@ class _Array(ScalarNdarray):
 
     def __del__(self):
         # An array that outlives its runtime must not free one of the next, which may lie at the same address.
-        program = self._program()
-        if program is not None and impl is not None and program is impl.get_runtime().prog:
-            program.delete_ndarray(self.arr)
+        if impl is not None and is_alive(self):
+            impl.get_runtime().prog.delete_ndarray(self.arr)
+
+
+def is_alive(array: ti.Ndarray) -> bool:
+    """Whether the runtime in which the array was made still runs; reading another crashes."""
+    program = array._program()
+    return program is not None and program is impl.get_runtime().prog
 
 
 def _extents(shape):

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 import bridge
+from bridge import runtime
 from configs.mpm import MPMConfig
 
 CONFIG = MPMConfig(
@@ -47,3 +48,24 @@ def test_a_second_backward_needs_retain_graph(stage):
     torch.testing.assert_close(torch.autograd.grad(output, x, seeds)[0], first, rtol=1e-11, atol=1e-13)
     with pytest.raises(RuntimeError, match="second time"):
         torch.autograd.grad(output, x, seeds)
+
+
+@pytest.mark.parametrize("stage", [_rollout, _mass_matching, _gaussians, _image])
+def test_a_graph_ends_with_its_runtime(stage):
+    x = (0.5 * torch.rand(20, 3, dtype=torch.float64) - 0.25).requires_grad_()
+    output = stage(x).sum()
+    _restart()
+    with pytest.raises(RuntimeError, match="build it anew"):
+        output.backward()
+
+
+def test_a_simulator_ends_with_its_runtime():
+    simulate = bridge.DiffMPM(CONFIG)
+    _restart()
+    with pytest.raises(RuntimeError, match="build it anew"):
+        simulate(torch.zeros(1, 3), steps=1)
+
+
+def _restart():
+    runtime.reset()
+    runtime.init("cpu", torch.float64)
