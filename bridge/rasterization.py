@@ -76,7 +76,8 @@ def rasterization(
             spherical harmonics [N, K, D] or [C, N, K, D], K at least (sh_degree + 1)²; the colour is
             max(sum + 0.5, 0) in the direction from the camera's centre to the Gaussian's.
         viewmats: world to camera [C, 4, 4], column vectors, OpenCV's axes (x right, y down, z forward).
-        Ks: pinhole intrinsics [C, 3, 3], unit pixel; pixel (i, j) has its centre at (i + 0.5, j + 0.5).
+        Ks: intrinsics [C, 3, 3], unit pixel (``ortho``: pixel per length); pixel (i, j) has its centre at
+            (i + 0.5, j + 0.5).
         width, height: size of the images. Unit: pixel.
         near_plane, far_plane: Gaussians whose depth is outside are left out. Unit: length.
         radius_clip: Gaussians whose radii in the image are not larger are left out. Unit: pixel.
@@ -90,6 +91,8 @@ def rasterization(
             A body that turns by R keeps its appearance if they are R.
         absgrad: after backward, ``meta["means2d"].absgrad`` holds the summed absolute gradients.
         rasterize_mode: ``antialiased`` lowers the opacity by what ``eps2d`` added to the area.
+        camera_model: ``pinhole``, ``ortho`` (x, y without perspective) or ``fisheye`` (equidistant); only the pinhole
+            reads skew. ``ftheta`` is not supported.
         covars: covariances [N, 3, 3] instead of ``quats`` and ``scales``; only their symmetric part counts.
         packed, channel_chunk, segmented: accepted; they do not change the result.
 
@@ -127,7 +130,7 @@ def rasterization(
     if covars is None:
         covars = covariances(quats, scales)  # type: ignore[arg-type]  # checked above
     antialiased = rasterize_mode == "antialiased"
-    settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased)
+    settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased, camera_model)
     radii, means2d, depths, conics, opacities2d = project_gaussians(means, covars, opacities, viewmats, Ks, settings)
     if sh_degree is not None and "RGB" in render_mode:
         colors = view_colors(sh_degree, radii, means, viewmats, colors, sh_rotations)

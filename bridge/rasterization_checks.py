@@ -5,11 +5,11 @@ from torch import Tensor
 
 from bridge.checks import expect_finite, expect_real, expect_shape
 from configs.errors import InputError
+from render.camera_models import CAMERA_MODELS
 
 OWNER = "rasterization"
 RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
 RASTERIZE_MODES = ("classic", "antialiased")
-CAMERA_MODELS = ("pinhole", "ortho", "fisheye", "ftheta")
 SINGULAR_DETERMINANT = 1e-8
 """A rotation has determinant 1; a matrix with less than this flattens the world."""
 
@@ -24,12 +24,13 @@ def check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> N
     for name, value, choices in (
         ("render_mode", render_mode, RENDER_MODES),
         ("rasterize_mode", rasterize_mode, RASTERIZE_MODES),
-        ("camera_model", camera_model, CAMERA_MODELS),
+        ("camera_model", camera_model, (*CAMERA_MODELS, "ftheta")),
     ):
         if value not in choices:
             raise InputError(f"{OWNER}: {name} is {value!r}; expected one of {', '.join(choices)}")
-    if camera_model != "pinhole":
-        raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected 'pinhole'")
+    if camera_model not in CAMERA_MODELS:
+        expected = ", ".join(CAMERA_MODELS)
+        raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected {expected}")
 
 
 def whole_pixels(**sizes) -> list[int]:

@@ -17,6 +17,12 @@ GUARD_BAND = 0.15
 """The projection's Jacobian is taken no further outside the image than this share of its size: the linearisation of
 a Gaussian beside the view would otherwise stretch it across the picture."""
 
+FISHEYE_EPS = 1e-7
+"""Added to the distance from a fisheye's axis where formulas divide by it: gsplat's, so that images are equal."""
+
+ATAN_TERMS = 12
+"""Terms of the series of atan at up to tan(90° / 8): the next one is below float64's rounding."""
+
 COMPENSATION_MIN = 1e-6
 """Floor of the antialiasing factor where its gradient divides by it: a flat Gaussian seen edge-on has factor 0."""
 

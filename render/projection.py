@@ -17,7 +17,8 @@ import taichi as ti
 
 from kernels.arrays import int_array, real_array
 from kernels.linalg import load_mat3, load_vec3
-from render.constants import ALPHA_MIN, EXTENT_MAX, GUARD_BAND, MAX_RADIUS
+from render.camera_models import CAMERA_MODELS, jacobian_rows, pixel_at
+from render.constants import ALPHA_MIN, EXTENT_MAX, MAX_RADIUS
 from render.pinhole import focal, image_axes, principal, rotation, translation
 
 
@@ -39,6 +40,8 @@ class ProjectionSettings:
     """Added to both variances of the projected Gaussian, so that it covers a pixel. Unit: pixel²."""
     antialiased: bool = False
     """Lower the opacity by what ``eps2d`` added to the area."""
+    camera_model: str = "pinhole"
+    """``pinhole``, ``ortho`` or ``fisheye``."""
 
 
 class Projection:
@@ -73,6 +76,7 @@ def project(b: Projection) -> None:
     """``radii``, ``means2d``, ``depths``, ``conics``, ``opacities2d`` from the rest; 0 for what is left out."""
     s = b.settings
     _project(
+        CAMERA_MODELS.index(s.camera_model),
         b.cameras,
         b.n,
         b.means,
@@ -102,20 +106,6 @@ def symmetric(m):
 
 
 @ti.func
-def guarded_offset(offset, centre, size):
-    """A pixel offset from the principal point ``centre``, brought back into the guard band around the image."""
-    return ti.max(-GUARD_BAND * size - centre, ti.min((1.0 + GUARD_BAND) * size - centre, offset))
-
-
-@ti.func
-def jacobian_row(f, z, offset, axis: ti.template()):
-    """Row ``axis`` of J: derivative of a pixel coordinate by (x, y, z), at a pixel offset from the principal point."""
-    row = ti.Vector([0.0, 0.0, -offset / z])
-    row[axis] = f / z
-    return row
-
-
-@ti.func
 def compensation(xx, xy, yy, eps2d):
     """sqrt(det Σ / det(Σ + eps2d I)), the antialiasing factor; ``xx, xy, yy`` are those of Σ."""
     before = ti.max(xx * yy - xy * xy, 0.0)
@@ -141,6 +131,7 @@ def in_image(mean2d, radii, width, height):
 
 @ti.kernel
 def _project(
+    model: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
     means: ti.types.ndarray(ndim=2),
@@ -169,9 +160,7 @@ def _project(
         z = centre[2]
         if z > 0 and near_plane <= z <= far_plane:
             f, k = focal(Ks, c), principal(Ks, c)
-            offset = f * ti.Vector([centre[0], centre[1]]) / z
-            j0 = jacobian_row(f[0], z, guarded_offset(offset[0], k[0], width), 0)
-            j1 = jacobian_row(f[1], z, guarded_offset(offset[1], k[1], height), 1)
+            j0, j1 = jacobian_rows(model, centre, f, k, width, height)
             cov = w @ symmetric(load_mat3(covars, p)) @ w.transpose()
             xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
             det = (xx + eps2d) * (yy + eps2d) - xy * xy
@@ -181,7 +170,7 @@ def _project(
                     visible *= compensation(xx, xy, yy, eps2d)
                 box = pixel_radii(visible, xx + eps2d, yy + eps2d)
                 clipped = box[0] <= radius_clip and box[1] <= radius_clip
-                pixel = image_axes(Ks, c) @ ti.Vector([centre[0], centre[1]]) / z + k
+                pixel = pixel_at(model, centre, f, image_axes(Ks, c), k)
                 if not clipped and in_image(pixel, box, width, height):
                     radii, mean2d, depth, opacity = box, pixel, z, visible
                     conic = ti.Vector([yy + eps2d, -xy, xx + eps2d]) / det

@@ -9,16 +9,18 @@ A ``_bar`` is the loss's derivative by the thing it names. With G the symmetric 
     S = W Σ Wᵀ                      Σ_bar = Wᵀ S_bar W,  W_bar = 2 S_bar W Σ
     p = W μ + t                     μ_bar = Wᵀ p_bar,  W_bar += p_bar μᵀ,  t_bar = p_bar
 
-J depends on p and on the intrinsics; in the guard band J02 = -(edge - cx) / z depends on z and cx alone.
+What u and J give to p and to the intrinsics is in render/camera_models_adjoint.py.
 """
 
 import taichi as ti
 
 from kernels.arrays import runs_on_cpu
 from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
+from render.camera_models import CAMERA_MODELS, jacobian_rows
+from render.camera_models_adjoint import camera_adjoint
 from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, COMPENSATION_MIN
 from render.pinhole import focal, image_axes, principal, rotation, translation
-from render.projection import Projection, compensation, guarded_offset, jacobian_row, project, symmetric
+from render.projection import Projection, compensation, project, symmetric
 
 
 @ti.ad.grad_for(project)
@@ -26,6 +28,7 @@ def project_grad(b: Projection) -> None:
     """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what the outputs' say."""
     s = b.settings
     _project_grad(
+        CAMERA_MODELS.index(s.camera_model),
         b.cameras,
         b.n,
         b.means,
@@ -71,21 +74,9 @@ def _compensation_adjoint(factor, factor_bar, conic, eps2d):
     return g
 
 
-@ti.func
-def _jacobian_adjoint(x, z, f, centre, size, row_bar, axis: ti.template()):
-    """Gradients by (x, z, f, c) of row ``axis`` of J, whose coordinate is f x/z + c."""
-    offset = f * x / z
-    guarded = guarded_offset(offset, centre, size)
-    guarded_bar = -row_bar[2] / z
-    z_bar = (guarded * row_bar[2] - f * row_bar[axis]) / (z * z)
-    bars = ti.Vector([0.0, z_bar, row_bar[axis] / z, -guarded_bar])
-    if guarded == offset:
-        bars = ti.Vector([f, -offset, x, 0.0]) * (guarded_bar / z) + ti.Vector([0.0, z_bar, row_bar[axis] / z, 0.0])
-    return bars
-
-
 @ti.kernel
 def _project_grad(
+    model: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
     means: ti.types.ndarray(ndim=2),
@@ -120,9 +111,7 @@ def _project_grad(
                 if radii[c, p, 0] > 0:
                     mean, sigma = load_vec3(means, p), symmetric(load_mat3(covars, p))
                     centre = w @ mean + t
-                    x, y, z = centre[0], centre[1], centre[2]
-                    j0 = jacobian_row(f[0], z, guarded_offset(f[0] * x / z, k[0], width), 0)
-                    j1 = jacobian_row(f[1], z, guarded_offset(f[1] * y / z, k[1], height), 1)
+                    j0, j1 = jacobian_rows(model, centre, f, k, width, height)
                     cov = w @ sigma @ w.transpose()
                     a0, a1 = cov @ j0, cov @ j1
                     xx, xy, yy = j0.dot(a0), j0.dot(a1), j1.dot(a1)
@@ -142,15 +131,13 @@ def _project_grad(
                     cov_bar = g[0, 0] * j0.outer_product(j0) + g[1, 1] * j1.outer_product(j1)
                     cov_bar += g[0, 1] * (cross + cross.transpose())
 
-                    u = _jacobian_adjoint(x, z, f[0], k[0], width, j0_bar, 0)
-                    v = _jacobian_adjoint(y, z, f[1], k[1], height, j1_bar, 1)
                     pixel_bar = ti.Vector([means2d_bar[c, p, 0], means2d_bar[c, p, 1]])
-                    ray = ti.Vector([x, y]) / z
-                    ray_bar = axes.transpose() @ pixel_bar
-                    z_bar = u[1] + v[1] + depths_bar[c, p] - ray.dot(ray_bar) / z
-                    centre_bar = ti.Vector([u[0] + ray_bar[0] / z, v[0] + ray_bar[1] / z, z_bar])
-                    axes_bar += pixel_bar.outer_product(ray) + ti.Matrix([[u[2], 0.0], [0.0, v[2]]])
-                    k_bar += pixel_bar + ti.Vector([u[3], v[3]])
+                    centre_bar, axes_add, k_add = camera_adjoint(
+                        model, centre, f, axes, k, width, height, pixel_bar, j0_bar, j1_bar
+                    )
+                    centre_bar[2] += depths_bar[c, p]
+                    axes_bar += axes_add
+                    k_bar += k_add
 
                     cov_w = cov_bar @ w
                     add_mat3(covars_bar, p, w.transpose() @ cov_w)

@@ -32,21 +32,48 @@ def quaternion_covariance(quats, scales):
     return r @ torch.diag_embed(scales**2) @ r.mT
 
 
-def project(means, covars, opacities, viewmat, K, width, height, near, eps2d, antialiased):
-    p = means @ viewmat[:3, :3].T + viewmat[:3, 3]
+def pinhole(p, K, width, height):
     z = p[:, 2]
-    visible = z > near
-    z = torch.where(visible, z, 1.0)
     ray = p[:, :2] / z[:, None]
-    means2d = ray @ K[:2, :2].T + K[:2, 2]
-    size = torch.tensor([width, height], dtype=means.dtype)
+    size = torch.tensor([width, height], dtype=p.dtype)
     focal, centre = K.diagonal()[:2], K[:2, 2]
     tan = torch.minimum(
         torch.maximum(ray, (-GUARD_BAND * size - centre) / focal), ((1 + GUARD_BAND) * size - centre) / focal
     )
-    J = torch.zeros(len(means), 2, 3, dtype=means.dtype)
+    J = torch.zeros(len(p), 2, 3, dtype=p.dtype)
     J[:, 0, 0], J[:, 1, 1] = focal[0] / z, focal[1] / z
     J[:, :, 2] = -focal * tan / z[:, None]
+    return ray @ K[:2, :2].T + K[:2, 2], J
+
+
+def ortho(p, K, width, height):
+    J = torch.zeros(len(p), 2, 3, dtype=p.dtype)
+    J[:, 0, 0], J[:, 1, 1] = K[0, 0], K[1, 1]
+    return p[:, :2] * K.diagonal()[:2] + K[:2, 2], J
+
+
+def fisheye(p, K, width, height, eps=1e-7):
+    x, y, z = p.unbind(-1)
+    focal = K.diagonal()[:2]
+    length = (x**2 + y**2) ** 0.5 + eps
+    means2d = p[:, :2] * focal * (torch.atan2(length, z + eps) / length)[:, None] + K[:2, 2]
+    squared = x * x + eps + y * y
+    inverse = 1 / (squared + z * z)
+    a, b = z * inverse / squared, torch.atan2(length, z) / length / squared
+    first = torch.stack([(x * x + eps) * a + y * y * b, x * y * (a - b), -x * inverse], dim=-1)
+    second = torch.stack([x * y * (a - b), y * y * a + (x * x + eps) * b, -y * inverse], dim=-1)
+    return means2d, focal[:, None] * torch.stack([first, second], dim=-2)
+
+
+CAMERA_MODELS = {"pinhole": pinhole, "ortho": ortho, "fisheye": fisheye}
+
+
+def project(means, covars, opacities, viewmat, K, width, height, near, eps2d, antialiased, camera_model="pinhole"):
+    p = means @ viewmat[:3, :3].T + viewmat[:3, 3]
+    visible = p[:, 2] > near
+    p = torch.where(visible[:, None], p, torch.ones(3, dtype=p.dtype))
+    means2d, J = CAMERA_MODELS[camera_model](p, K, width, height)
+    z = p[:, 2]
     cov = J @ viewmat[:3, :3] @ (0.5 * (covars + covars.mT)) @ viewmat[:3, :3].T @ J.mT
     before = torch.linalg.det(cov)
     cov = cov + eps2d * torch.eye(2, dtype=means.dtype)
@@ -86,10 +113,22 @@ def composite(means2d, conics, depths, opacities, colors, background, width, hei
 
 
 def rasterize(
-    means, covars, opacities, colors, viewmat, K, width, height, background, near=0.01, eps2d=0.3, antialiased=False
+    means,
+    covars,
+    opacities,
+    colors,
+    viewmat,
+    K,
+    width,
+    height,
+    background,
+    near=0.01,
+    eps2d=0.3,
+    antialiased=False,
+    camera_model="pinhole",
 ) -> Picture:
     means2d, conics, depths, opacities = project(
-        means, covars, opacities, viewmat, K, width, height, near, eps2d, antialiased
+        means, covars, opacities, viewmat, K, width, height, near, eps2d, antialiased, camera_model
     )
     image, alpha, depth, margin = composite(means2d, conics, depths, opacities, colors, background, width, height)
     return Picture(image, alpha, depth, means2d, conics, margin)

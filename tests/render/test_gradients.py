@@ -10,14 +10,14 @@ from tests.reference.rasterize import rasterize
 from tests.render.scenes import TENSORS, random_scene
 
 
-def smooth_seeds(scene, antialiased):
+def smooth_seeds(scene, antialiased, camera_model="pinhole"):
     """Random weights [C, H, W, D + 2], zero where a small step could cross a threshold."""
     margins = []
     for c in range(len(scene["viewmats"])):
         args = [scene[name] for name in ("means", "covars", "opacities", "colors")]
         camera = scene["viewmats"][c], scene["Ks"][c]
         sizes = scene["width"], scene["height"], scene["backgrounds"][c]
-        margins.append(rasterize(*args, *camera, *sizes, antialiased=antialiased).margin)
+        margins.append(rasterize(*args, *camera, *sizes, antialiased=antialiased, camera_model=camera_model).margin)
     safe = torch.stack(margins) > 2e-3
     assert safe.double().mean() > 0.5
     return torch.randn(*safe.shape, scene["colors"].shape[-1] + 2, dtype=torch.float64) * safe[..., None]
@@ -34,6 +34,21 @@ def test_rasterization(name, mode):
         images, alphas, _ = rasterization(
             quats=None, scales=None, **{**scene, **changed}, rasterize_mode=mode, render_mode="RGB+ED"
         )
+        return (torch.cat([images, alphas], dim=-1) * seeds).sum()
+
+    assert directional_error(loss, {name: scene[name]}, name) <= 1e-6
+
+
+@pytest.mark.parametrize("name", ["means", "covars", "viewmats", "Ks"])
+@pytest.mark.parametrize("camera_model", ["ortho", "fisheye"])
+def test_camera_models(camera_model, name):
+    scene = random_scene(n=30)
+    scene["Ks"][:, :2, :2] *= 0.4
+    seeds = smooth_seeds(scene, True, camera_model)
+    options = {"rasterize_mode": "antialiased", "render_mode": "RGB+ED", "camera_model": camera_model}
+
+    def loss(**changed):
+        images, alphas, _ = rasterization(quats=None, scales=None, **{**scene, **changed}, **options)
         return (torch.cat([images, alphas], dim=-1) * seeds).sum()
 
     assert directional_error(loss, {name: scene[name]}, name) <= 1e-6

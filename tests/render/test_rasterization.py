@@ -177,7 +177,7 @@ def test_memory_is_freed():
     [
         ("sparse_grad", True),
         ("distributed", True),
-        ("camera_model", "fisheye"),
+        ("camera_model", "ftheta"),
         ("with_ut", True),
         ("radial_coeffs", torch.zeros(1)),
         ("viewmats_rs", torch.zeros(1)),

@@ -8,7 +8,7 @@ from tests.reference.rasterize import rasterize
 from tests.render.scenes import TENSORS, leaves, random_scene
 
 
-def twin(scene, antialiased=False):
+def twin(scene, antialiased=False, camera_model="pinhole"):
     """Colours with accumulated depth as the last channel [C, H, W, D + 1], and alphas [C, H, W, 1]."""
     cameras = range(len(scene["viewmats"]))
     colors = scene["colors"]
@@ -24,6 +24,7 @@ def twin(scene, antialiased=False):
             scene["height"],
             scene["backgrounds"][c],
             antialiased=antialiased,
+            camera_model=camera_model,
         )
         for c in cameras
     ]
@@ -31,17 +32,17 @@ def twin(scene, antialiased=False):
     return images, torch.stack([p.alpha for p in pictures])[..., None]
 
 
-def drawn(scene, antialiased=False):
-    mode = "antialiased" if antialiased else "classic"
-    images, alphas, _ = rasterization(quats=None, scales=None, **scene, render_mode="RGB+D", rasterize_mode=mode)
+def drawn(scene, antialiased=False, camera_model="pinhole"):
+    modes = {"render_mode": "RGB+D", "rasterize_mode": "antialiased" if antialiased else "classic"}
+    images, alphas, _ = rasterization(quats=None, scales=None, **scene, **modes, camera_model=camera_model)
     return images, alphas
 
 
-def compare(scene, image_error, gradient_error, antialiased=False):
+def compare(scene, image_error, gradient_error, antialiased=False, camera_model="pinhole"):
     """Images and the gradients of a random linear function of them."""
     ours, reference = leaves(scene), leaves({k: v.double() if k in TENSORS else v for k, v in scene.items()})
-    image, alpha = drawn(ours, antialiased)
-    image_ref, alpha_ref = twin(reference, antialiased)
+    image, alpha = drawn(ours, antialiased, camera_model)
+    image_ref, alpha_ref = twin(reference, antialiased, camera_model)
     assert (image - image_ref).abs().max() <= image_error
     assert (alpha - alpha_ref).abs().max() <= image_error
     seeds = torch.randn(image.shape, dtype=torch.float64), torch.randn(alpha.shape, dtype=torch.float64)
@@ -55,6 +56,38 @@ def compare(scene, image_error, gradient_error, antialiased=False):
 @pytest.mark.parametrize("antialiased", [False, True])
 def test_random_scene(antialiased):
     compare(random_scene(), 1e-8, 1e-8, antialiased)
+
+
+def model_scene(camera_model, **options):
+    """Gaussians from the axis to far beside it, for a camera of that model."""
+    scene = random_scene(**options)
+    if camera_model == "ortho":
+        scene["Ks"][:, :2, :2] *= 0.3
+    if camera_model == "fisheye":
+        scene["means"] *= torch.linspace(0, 2.5, len(scene["means"]))[:, None].to(scene["means"])
+        scene["Ks"][:, :2, :2] *= 0.5
+    return scene
+
+
+@pytest.mark.parametrize("antialiased", [False, True])
+@pytest.mark.parametrize("camera_model", ["ortho", "fisheye"])
+def test_camera_models(camera_model, antialiased):
+    compare(model_scene(camera_model), 1e-8, 1e-8, antialiased, camera_model)
+
+
+def test_fisheye_on_its_axis_is_a_pinhole():
+    """There both have the same J, and the same first derivative of J."""
+    scene, gradients, images = special("one"), [], []
+    scene["means"][:], scene["viewmats"][:] = 0.0, torch.eye(4, dtype=torch.float64)
+    scene["means"][:, 2] = 2.0
+    for camera_model in ("pinhole", "fisheye"):
+        given = leaves(scene)
+        image, _ = drawn(given, camera_model=camera_model)
+        (image * torch.arange(image.numel()).reshape(image.shape).sin()).sum().backward()
+        images.append(image.detach())
+        gradients.append(given["means"].grad)
+    torch.testing.assert_close(*images, rtol=1e-5, atol=1e-6)
+    torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
 
 
 def test_colors_of_each_camera():
@@ -150,6 +183,17 @@ def test_more_than_a_thousand_gaussians_in_a_tile():
 @pytest.mark.parametrize("antialiased", [False, True])
 def test_float32(antialiased):
     compare(random_scene(dtype=torch.float32, seed=1), 2e-5, 1e-4, antialiased)
+
+
+@pytest.mark.runtime("cpu", "float32")
+@pytest.mark.parametrize("camera_model", ["ortho", "fisheye"])
+def test_camera_models_in_float32(camera_model):
+    compare(model_scene(camera_model, dtype=torch.float32, seed=1), 2e-5, 1e-4, camera_model=camera_model)
+
+
+@pytest.mark.runtime("vulkan", "float32")
+def test_fisheye_on_vulkan():
+    compare(model_scene("fisheye", n=20, dtype=torch.float32, seed=1), 2e-5, 1e-4, camera_model="fisheye")
 
 
 @pytest.mark.runtime("vulkan", "float32")
