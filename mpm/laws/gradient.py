@@ -4,6 +4,8 @@ Autodiff over arrays is wrong on Vulkan, so the law's inputs and outputs live in
 and may only be made on the thread that started Taichi: the workspace is made in the forward pass and grows by doubling.
 """
 
+import weakref
+
 import taichi as ti
 from taichi.lang import impl
 
@@ -31,14 +33,15 @@ class StressGradient:
             self.tau[p] = self.law.kirchhoff_stress(self.f[p], self.r[p], self.parameters[p])
 
 
-_workspaces: dict[str, tuple[object, StressGradient]] = {}
+# The program is not kept alive: destroyed after the next one has started, it would free that one's memory.
+_workspaces: dict[str, tuple[weakref.ref, StressGradient]] = {}
 
 
 def stress_gradient(law: Law, n: int) -> StressGradient:
     """The running Taichi program's workspace of ``law`` with room for ``n`` particles."""
     program = impl.get_runtime().prog
     owner, workspace = _workspaces.get(law.name, (None, None))
-    if workspace is None or owner is not program or workspace.capacity < n:
+    if owner is None or workspace is None or owner() is not program or workspace.capacity < n:
         workspace = StressGradient(law, max(1024, 1 << (n - 1).bit_length()))
-        _workspaces[law.name] = (program, workspace)
+        _workspaces[law.name] = (weakref.ref(program), workspace)
     return workspace

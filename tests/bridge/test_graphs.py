@@ -1,7 +1,10 @@
 """Every stage is one node of torch's graph: freed by the first backward unless that is asked to keep it."""
 
+import weakref
+
 import pytest
 import torch
+from taichi.lang import impl
 
 import bridge
 from bridge import runtime
@@ -64,6 +67,16 @@ def test_a_simulator_ends_with_its_runtime():
     _restart()
     with pytest.raises(RuntimeError, match="build it anew"):
         simulate(torch.zeros(1, 3), steps=1)
+
+
+def test_nothing_keeps_a_runtime_alive_that_was_reset():
+    """Destroyed later, Taichi's program would free the memory of the next."""
+    program = weakref.ref(impl.get_runtime().prog)
+    x = torch.zeros(4, 3, dtype=torch.float64, requires_grad=True)
+    outputs = [_rollout(x), _mass_matching(x), _image(x)]
+    sum(output.sum() for output in outputs).backward()
+    _restart()
+    assert program() is None
 
 
 def _restart():
