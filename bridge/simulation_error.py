@@ -17,7 +17,15 @@ class SimulationError(RuntimeError):
 
 
 def outside_error(count: int, step: int, particle: int, x: torch.Tensor) -> SimulationError:
-    """Particles that have left the grid (or whose position is no number any more)."""
+    """Particles that have left the grid, or whose positions are no numbers any more."""
+    if not bool(torch.isfinite(x[particle]).all()):
+        return SimulationError(
+            f"DiffMPM: the positions of {count} particles were not finite at step {step}, first particle {particle}; dt "
+            "may be too large, a deformation inverted, or an input enormous",
+            count,
+            step,
+            particle,
+        )
     place = ", ".join(f"{value:.4g}" for value in x[particle].tolist())
     return SimulationError(
         f"DiffMPM: {count} particles left the grid in step {step}, first particle {particle} (it ends at {place}); "

@@ -36,13 +36,15 @@ def stencil(x, constants: ti.template(), nodes: ti.template()):
 
 @ti.func
 def is_inside(x, grid: ti.template(), constants: ti.template(), nodes: ti.template()):
-    """Whether all nodes that the particle touches exist; false for a position that is not finite."""
-    u = cell_coordinate(x, constants)
-    low = ti.static(0.5 if nodes == 3 else 1.0)
+    """Whether all nodes that the particle touches exist.
+
+    The node indices themselves are compared: with fast arithmetic a NaN passes any comparison of reals, while as an
+    integer it is out of every grid (CPU) or harmless (GPU).
+    """
+    first = first_node(cell_coordinate(x, constants), nodes)
     inside = True
     for axis in ti.static(range(3)):
-        high = grid.shape[axis] - nodes + low + 1.0
-        if not (u[axis] >= low and u[axis] < high):
+        if first[axis] < 0 or first[axis] + nodes > grid.shape[axis]:
             inside = False
     return inside
 

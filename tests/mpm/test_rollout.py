@@ -136,3 +136,13 @@ def test_a_state_that_breaks_is_reported():
 def test_bad_input(change, message):
     with pytest.raises(InputError, match=message):
         DiffMPM(make_config())(**{**make_cloud(), "steps": STEPS, **change})
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), 1e30])
+def test_positions_that_are_no_numbers_touch_no_memory(monkeypatch, value):
+    """A velocity that breaks the positions is reported; it once wrote to memory that belongs to others."""
+    cloud = make_cloud()
+    cloud["v"][3] = value
+    monkeypatch.setattr("bridge.diffmpm.expect_finite", lambda *_: None)
+    with pytest.raises(SimulationError, match="not finite|left the grid"):
+        DiffMPM(make_config())(**cloud, steps=20)
