@@ -10,16 +10,22 @@ import os
 # rasterizer on 2 cores. It must be said before torch is imported, and OpenMP reads it once.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+from bridge.binning import bin_gaussians
+from bridge.compositing import composite_gaussians
+from bridge.contributions import median_depth, pixel_contributions
 from bridge.controls import ControlOptimizer, Evaluation, Update
 from bridge.diffmpm import DiffMPM, MPMState
 from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
 from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
+from bridge.normals import gaussian_normals
 from bridge.points import load_points
+from bridge.projection import ProjectionSettings, covariances, project_gaussians
 from bridge.rasterization import rasterization
 from bridge.renderer import GSRenderer3DGS
 from bridge.runtime import Runtime, init, reset
 from bridge.runtime_surface import default_cfg, synthesize_runtime_surface
 from bridge.simulation_error import SimulationError
+from bridge.spherical_harmonics import spherical_harmonics, view_colors
 from bridge.upsampler import Splats, Surface, SurfaceUpsampler
 
 __all__ = [
@@ -28,21 +34,31 @@ __all__ = [
     "Evaluation",
     "GSRenderer3DGS",
     "MPMState",
+    "ProjectionSettings",
     "Runtime",
     "SimulationError",
     "Splats",
     "Surface",
     "SurfaceUpsampler",
     "Update",
+    "bin_gaussians",
+    "composite_gaussians",
+    "covariances",
     "default_cfg",
     "depth_loss",
+    "gaussian_normals",
     "init",
     "load_points",
     "mass_matching_loss",
+    "median_depth",
+    "pixel_contributions",
+    "project_gaussians",
     "rasterization",
     "rasterize_particle_mass",
     "reset",
     "rgb_loss",
     "silhouette_loss",
+    "spherical_harmonics",
     "synthesize_runtime_surface",
+    "view_colors",
 ]

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bridge.binning import export_lists
 from bridge.exchange import load, to_torch
 from bridge.projection import export, seed
 from bridge.runtime import current
@@ -82,7 +83,8 @@ class _Composite(torch.autograd.Function):
                 load(tensor, array)
             composite(b)
             outputs = [to_torch(a, shape, device) for a, shape in zip(_outputs(b), _output_shapes(b), strict=True)]
-            lists = _export_lists(b, device)
+            lists = export_lists(b.tiles, c, n, device)
+            lists = (lists.tiles_per_gauss, lists.isect_offsets, lists.flatten_ids)
         ctx.mark_non_differentiable(*lists)
         ctx.save_for_backward(means2d)
         ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
@@ -114,12 +116,3 @@ def _outputs(b: Compositing):
 def _output_shapes(b: Compositing):
     size = (b.cameras, b.height, b.width)
     return (*size, b.channels), size, size
-
-
-def _export_lists(b: Compositing, device) -> tuple[Tensor, Tensor, Tensor]:
-    tiles = b.tiles
-    assert tiles is not None
-    counts = to_torch(tiles.counts, (b.cameras, b.n), device)
-    offsets = to_torch(tiles.offsets, tuple(tiles.offsets.shape), device)
-    ids = to_torch(tiles.ids, tuple(tiles.ids.shape), device)
-    return counts, offsets[:-1].reshape(b.cameras, tiles.rows, tiles.columns), ids[: tiles.entries]

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 
 from bridge.compositing import composite_gaussians
+from bridge.contributions import median_depth
+from bridge.normals import gaussian_normals
 from bridge.projection import covariances, project_gaussians
 from bridge.rasterization_checks import (
     OWNER,
@@ -18,6 +20,7 @@ from bridge.rasterization_checks import (
     refuse,
     whole_pixels,
 )
+from bridge.rasterization_meta import make_meta
 from bridge.spherical_harmonics import check_degree, view_colors
 from configs.errors import InputError
 from render.constants import EXPECTED_DEPTH_ALPHA_MIN
@@ -61,6 +64,8 @@ def rasterization(
     viewmats_rs: Tensor | None = None,
     *,
     sh_rotations: Tensor | None = None,
+    return_normals: bool = False,
+    return_median_depth: bool = False,
 ) -> tuple[Tensor, Tensor, dict[str, Any]]:
     """Draw N Gaussians in C cameras: the function of that name of gsplat 1.5.3, on CPU, CUDA and Vulkan.
 
@@ -95,13 +100,17 @@ def rasterization(
             reads skew. ``ftheta`` is not supported.
         covars: covariances [N, 3, 3] instead of ``quats`` and ``scales``; only their symmetric part counts.
         packed, channel_chunk, segmented: accepted; they do not change the result.
+        return_normals: not in gsplat: ``meta["normals"]`` [C, height, width, 3] are the Gaussians' shortest axes,
+            turned to the camera, in the world's frame, weighted like colours; not normalised.
+        return_median_depth: not in gsplat: ``meta["median_depths"]`` [C, height, width, 1], see ``median_depth``.
 
     Returns:
         render_colors [C, height, width, channels], render_alphas [C, height, width, 1], and ``meta`` with gsplat's
         names, always dense: ``means2d`` [C, N, 2] (``retain_grad`` works), ``radii`` int32 [C, N, 2], ``depths``
         [C, N], ``conics`` [C, N, 3], ``opacities`` [C, N], ``tiles_per_gauss`` [C, N], ``isect_offsets``,
-        ``flatten_ids``, ``tile_width``, ``tile_height``, ``width``, ``height``, ``tile_size``, ``n_cameras``, and
-        None for ``camera_ids`` and ``gaussian_ids``.
+        ``flatten_ids``, ``isect_ids`` (made when asked for), ``tile_width``, ``tile_height``, ``width``, ``height``,
+        ``tile_size``, ``n_batches``, ``n_cameras``, and None for ``batch_ids``, ``camera_ids``, ``gaussian_ids``.
+        ``pixel_contributions(meta)`` says which Gaussians a pixel sees and how visible each is.
 
     Raises:
         InputError: shapes, types, devices, values that are not finite, singular ``viewmats``, focal lengths that are
@@ -129,34 +138,33 @@ def rasterization(
     check_memory(cameras, n, height, width, colors.shape[-1])
     if covars is None:
         covars = covariances(quats, scales)  # type: ignore[arg-type]  # checked above
+    else:
+        quats = scales = None
     antialiased = rasterize_mode == "antialiased"
     settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased, camera_model)
-    radii, means2d, depths, conics, opacities2d = project_gaussians(means, covars, opacities, viewmats, Ks, settings)
+    projected = project_gaussians(means, covars, opacities, viewmats, Ks, settings)
     if sh_degree is not None and "RGB" in render_mode:
-        colors = view_colors(sh_degree, radii, means, viewmats, colors, sh_rotations)
-    drawn = composite_gaussians(
-        radii, means2d, depths, conics, opacities2d, colors, backgrounds, width, height, tile_size, absgrad
-    )
-    alphas = drawn.alphas[..., None]
-    meta = dict(
-        camera_ids=None,
-        gaussian_ids=None,
-        radii=radii,
-        means2d=means2d,
-        depths=depths,
-        conics=conics,
-        opacities=opacities2d,
-        tile_width=-(-width // tile_size),
-        tile_height=-(-height // tile_size),
-        tiles_per_gauss=drawn.tiles_per_gauss,
-        isect_offsets=drawn.isect_offsets,
-        flatten_ids=drawn.flatten_ids,
-        width=width,
-        height=height,
-        tile_size=tile_size,
-        n_cameras=cameras,
-    )
-    return _select(render_mode, drawn.colors, drawn.depths[..., None], alphas), alphas, meta
+        colors = view_colors(sh_degree, projected[0], means, viewmats, colors, sh_rotations)
+    if return_normals:
+        shapes = (None, None, covars) if scales is None else (quats, scales, None)
+        normals = gaussian_normals(means, viewmats, *shapes, camera_model)
+        colors, backgrounds = _append_normals(colors, backgrounds, normals)
+    drawn = composite_gaussians(*projected, colors, backgrounds, width, height, tile_size, absgrad)
+    meta = make_meta(projected, drawn, width, height, tile_size)
+    image, alphas = drawn.colors, drawn.alphas[..., None]
+    if return_normals:
+        image, meta["normals"] = image[..., :-3], image[..., -3:]
+    if return_median_depth:
+        meta["median_depths"] = median_depth(meta)[..., None]
+    return _select(render_mode, image, drawn.depths[..., None], alphas), alphas, meta
+
+
+def _append_normals(colors: Tensor, backgrounds: Tensor | None, normals: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Normals [C, N, 3] as three more channels, black behind."""
+    colors = torch.cat([colors.expand(len(normals), -1, -1), normals], dim=-1)
+    if backgrounds is not None:
+        backgrounds = torch.cat([backgrounds, backgrounds.new_zeros(len(backgrounds), 3)], dim=-1)
+    return colors, backgrounds
 
 
 def _select(render_mode: str, colors: Tensor, depths: Tensor, alphas: Tensor) -> Tensor:

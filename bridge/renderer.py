@@ -8,14 +8,13 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_finite, expect_shape
+from bridge.normals import shortest_axes
 from bridge.rasterization import rasterization
 from bridge.runtime import current
 from configs.errors import InputError
 from configs.render import RenderConfig
 
 OWNER = "GSRenderer3DGS"
-EIGENVALUE_GAP_MIN = 1e-6
-"""Relative gap below which two axes of a Gaussian are equally long: its normal then has no derivative."""
 
 
 class GSRenderer3DGS:
@@ -158,24 +157,3 @@ def _available(device: torch.device | str) -> torch.device:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise InputError(f"{OWNER}: device {device} cannot be used ({error}); expected cpu or cuda") from None
-
-
-def shortest_axes(covars: Tensor, towards: Tensor) -> Tensor:
-    """Unit eigenvectors of the smallest eigenvalues of ``covars`` [N, 3, 3], on the side of ``towards`` [N, 3].
-
-    Differentiable to first order: dn = Σ_k v_k (v_k · dΣ n) / (λ_n - λ_k) over the other axes, where axes of equal
-    length, which have no derivative, contribute nothing. (torch's own gradient of ``eigh`` is NaN there.)
-    """
-    with torch.no_grad():
-        values, axes = torch.linalg.eigh(0.5 * (covars + covars.mT))
-        normal, others = axes[:, :, 0], axes[:, :, 1:]
-        normal = normal * torch.where((normal * towards).sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
-        gaps = values[:, :1] - values[:, 1:]
-        smallest = EIGENVALUE_GAP_MIN * values[:, 2:].abs()
-        inverse_gaps = torch.where(gaps.abs() > smallest, 1.0 / gaps, torch.zeros_like(gaps))
-    if not (torch.is_grad_enabled() and covars.requires_grad):
-        return normal
-    # v_k · Σ n is 0 for exact eigenvectors: the value stays, the derivative is the formula's.
-    symmetric = 0.5 * (covars + covars.mT)
-    slopes = torch.einsum("nik,nij,nj->nk", others, symmetric - symmetric.detach(), normal)
-    return normal + torch.einsum("nik,nk->ni", others, inverse_gaps * slopes)

@@ -39,3 +39,12 @@ def cutoff_exponent(opacity):
 def exponent_gradient(conic, d):
     """Derivative of sigma by the mean."""
     return ti.Vector([conic[0] * d[0] + conic[1] * d[1], conic[1] * d[0] + conic[2] * d[1]])
+
+
+@ti.func
+def locate_pixel(i, tile_size, columns, rows):
+    """Tile, camera, column and row of the pixel that thread ``i`` owns; it may lie outside the image."""
+    tile, lane = i // (tile_size * tile_size), i % (tile_size * tile_size)
+    x = tile % columns * tile_size + lane % tile_size
+    y = tile // columns % rows * tile_size + lane // tile_size
+    return ti.Vector([tile, tile // (columns * rows), x, y])

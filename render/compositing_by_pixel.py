@@ -6,17 +6,8 @@ The adjoint walks the list back to front and adds to each Gaussian's gradient wi
 
 import taichi as ti
 
-from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, mean_at
+from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, locate_pixel, mean_at
 from render.constants import ALPHA_MAX, ALPHA_MIN, CHANNELS_IN_REGISTERS, CUTOFF_SLACK, TRANSMITTANCE_MIN
-
-
-@ti.func
-def _locate(i, tile_size, columns, rows):
-    """Tile, camera, column and row of the pixel that thread ``i`` owns; it may lie outside the image."""
-    tile, lane = i // (tile_size * tile_size), i % (tile_size * tile_size)
-    x = tile % columns * tile_size + lane % tile_size
-    y = tile // columns % rows * tile_size + lane // tile_size
-    return ti.Vector([tile, tile // (columns * rows), x, y])
 
 
 @ti.kernel
@@ -41,7 +32,7 @@ def composite_by_pixel(
     rows: ti.i32,
 ):
     for i in range(transmittances.shape[0] * rows * columns * tile_size * tile_size):
-        at = _locate(i, tile_size, columns, rows)
+        at = locate_pixel(i, tile_size, columns, rows)
         tile, c, x, y = at[0], at[1], at[2], at[3]
         if x < transmittances.shape[2] and y < transmittances.shape[1]:
             pixel = ti.Vector([x + 0.5, y + 0.5])
@@ -106,7 +97,7 @@ def composite_by_pixel_grad(
     absgrad: ti.i32,
 ):
     for i in range(transmittances.shape[0] * rows * columns * tile_size * tile_size):
-        at = _locate(i, tile_size, columns, rows)
+        at = locate_pixel(i, tile_size, columns, rows)
         tile, c, x, y = at[0], at[1], at[2], at[3]
         if x < transmittances.shape[2] and y < transmittances.shape[1]:
             pixel = ti.Vector([x + 0.5, y + 0.5])

@@ -9,6 +9,9 @@ ALPHA_MAX = 0.999
 TRANSMITTANCE_MIN = 1e-4
 """A pixel is finished before the Gaussian that would take its transmittance to this value or below."""
 
+MEDIAN_TRANSMITTANCE = 0.5
+"""The median depth is that of the last Gaussian met while more than this transmittance is left."""
+
 EXTENT_MAX = 3.33
 """Largest half-width of a Gaussian's box in standard deviations: just above sqrt(2 ln 255), where a Gaussian of
 opacity 1 falls below ALPHA_MIN. The box never cuts off a contribution."""

@@ -85,7 +85,8 @@ def project(means, covars, opacities, viewmat, K, width, height, near, eps2d, an
     return means2d, conics, z, opacities * visible
 
 
-def composite(means2d, conics, depths, opacities, colors, background, width, height):
+def weights(means2d, conics, depths, opacities, width, height):
+    """Order of the Gaussians, their weights [pixels, N] in it, the light that is left, transmittances before each."""
     order = torch.sort(depths.detach().float(), stable=True).indices
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
     pixels = torch.stack([x, y], dim=-1).reshape(-1, 1, 2).to(means2d)
@@ -98,16 +99,21 @@ def composite(means2d, conics, depths, opacities, colors, background, width, hei
     alpha = torch.where(after > TRANSMITTANCE_MIN, alpha, 0.0)
     after_kept = torch.cumprod(1 - alpha, dim=1)
     ones = torch.ones_like(after_kept[:, :1])
-    weights = alpha * torch.cat([ones, after_kept[:, :-1]], dim=1)
-    end = torch.cat([ones, after_kept], dim=1)[:, -1]
-    image = weights @ colors[order] + end[:, None] * background
+    before = torch.cat([ones, after_kept], dim=1)
     margins = [(raw / limit - 1).abs() for limit in (ALPHA_MIN, ALPHA_MAX)] + [(after / TRANSMITTANCE_MIN - 1).abs()]
     margin = torch.stack([m.detach().amin(dim=1) if m.shape[1] else ones[:, 0] for m in margins]).amin(dim=0)
+    return order, alpha * before[:, :-1], before, margin
+
+
+def composite(means2d, conics, depths, opacities, colors, background, width, height):
+    order, w, before, margin = weights(means2d, conics, depths, opacities, width, height)
+    end = before[:, -1]
+    image = w @ colors[order] + end[:, None] * background
     shape = (height, width)
     return (
         image.reshape(*shape, -1),
         (1 - end).reshape(shape),
-        (weights @ depths[order]).reshape(shape),
+        (w @ depths[order]).reshape(shape),
         margin.reshape(shape),
     )
 

@@ -1,0 +1,63 @@
+"""Tile lists of projected Gaussians as a torch function."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bridge.exchange import from_torch, to_torch
+from bridge.runtime import current
+from kernels.lock import launch_lock
+from render.binning import Tiles
+from render.binning import bin_gaussians as make_lists
+from render.constants import TILE_SIZE
+
+
+@dataclass(frozen=True)
+class TileLists:
+    """Which Gaussians meet which tile, nearest first; gsplat's names."""
+
+    tiles_per_gauss: Tensor
+    """Tiles that each Gaussian meets, int32 [C, N]."""
+    isect_offsets: Tensor
+    """Where each tile's list starts, int32 [C, rows, columns]."""
+    flatten_ids: Tensor
+    """All lists, entries c * N + n, int32 [number of entries]."""
+
+
+def bin_gaussians(
+    means2d: Tensor, radii: Tensor, depths: Tensor, width: int, height: int, tile_size: int = TILE_SIZE
+) -> TileLists:
+    """The tile lists that compositing uses, from what ``project_gaussians`` returned.
+
+    Args:
+        means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
+
+    Raises:
+        InputError: more entries than 32-bit indices or memory allow.
+    """
+    current()
+    cameras, n = depths.shape
+    with launch_lock:
+        arrays = [from_torch(tensor.detach()) for tensor in (means2d, radii, depths)]
+        return export_lists(make_lists(*arrays, cameras, n, width, height, tile_size), cameras, n, means2d.device)
+
+
+def export_lists(tiles: Tiles, cameras: int, n: int, device: torch.device) -> TileLists:
+    """Tensors of tile lists."""
+    offsets = to_torch(tiles.offsets, tuple(tiles.offsets.shape), device)[:-1]
+    ids = to_torch(tiles.ids, tuple(tiles.ids.shape), device)[: tiles.entries]
+    counts = to_torch(tiles.counts, (cameras, n), device)
+    return TileLists(counts, offsets.reshape(cameras, tiles.rows, tiles.columns), ids)
+
+
+def isect_ids(flatten_ids: Tensor, isect_offsets: Tensor, depths: Tensor) -> Tensor:
+    """gsplat's sort keys, int64 [number of entries]: camera, tile, and the bits of the float32 depth."""
+    tiles_of_camera = isect_offsets[0].numel()
+    ends = torch.cat([isect_offsets.flatten()[1:], isect_offsets.new_tensor([len(flatten_ids)])])
+    tile = torch.repeat_interleave(
+        torch.arange(isect_offsets.numel(), device=ends.device), (ends - isect_offsets.flatten()).long()
+    )
+    bits = depths.detach().flatten()[flatten_ids.long()].to(torch.float32).view(torch.int32).long()
+    camera, tile = tile // tiles_of_camera, tile % tiles_of_camera
+    return (camera << (32 + tiles_of_camera.bit_length())) | (tile << 32) | bits

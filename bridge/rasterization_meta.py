@@ -1,0 +1,49 @@
+"""``meta`` of ``rasterization``: what densification strategies written for gsplat read."""
+
+from typing import Any
+
+from torch import Tensor
+
+from bridge.binning import isect_ids
+from bridge.compositing import Composited
+
+
+class Meta(dict[str, Any]):
+    """A dict; gsplat's 64-bit sort keys ``isect_ids``, which nothing here needs, are made when they are asked for."""
+
+    def __missing__(self, name: str) -> Any:
+        if name != "isect_ids":
+            raise KeyError(name)
+        self[name] = isect_ids(self["flatten_ids"], self["isect_offsets"], self["depths"])
+        return self[name]
+
+
+def make_meta(
+    projected: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
+    drawn: Composited,
+    width: int,
+    height: int,
+    tile_size: int,
+) -> Meta:
+    """gsplat's names, always dense: the ids of packed mode are None."""
+    radii, means2d, depths, conics, opacities = projected
+    return Meta(
+        batch_ids=None,
+        camera_ids=None,
+        gaussian_ids=None,
+        radii=radii,
+        means2d=means2d,
+        depths=depths,
+        conics=conics,
+        opacities=opacities,
+        tile_width=-(-width // tile_size),
+        tile_height=-(-height // tile_size),
+        tiles_per_gauss=drawn.tiles_per_gauss,
+        isect_offsets=drawn.isect_offsets,
+        flatten_ids=drawn.flatten_ids,
+        width=width,
+        height=height,
+        tile_size=tile_size,
+        n_batches=1,
+        n_cameras=len(radii),
+    )
