@@ -7,7 +7,7 @@ With focal lengths f, principal point k and (x, y, z) in the camera's frame (x r
     fisheye    u = f (x, y) θ/r + k          r = |(x, y)|, θ = atan2(r, z): equidistant
 
 J is the derivative of u by (x, y, z). That of the pinhole is taken no further outside the image than the guard band
-(Zwicker et al., "EWA volume splatting", 2001, eq. 29; render/constants.py). The fisheye's, with q = 1 / (r² + z²),
+(Zwicker et al., "EWA splatting", 2002, eq. 29; render/constants.py). The fisheye's, with q = 1 / (r² + z²),
 a = z q / r² and b = θ / r³, is f_x (x² a + y² b, x y (a - b), -x q) and f_y (x y (a - b), y² a + x² b, -y q).
 """
 
