@@ -44,7 +44,7 @@ def _simulate(values, config, inputs, record_every=None):
 
 
 def _error(value, reference):
-    return float((value - reference).norm() / reference.norm())
+    return float((value.detach() - reference).norm() / reference.norm())
 
 
 def _check(name, dtype, state_bound, gradient_bound):
