@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from bridge.exchange import from_torch, to_torch
+from bridge.memory import available_bytes
 from bridge.runtime import current
 from kernels.lock import launch_lock
 from render.binning import Tiles
@@ -39,8 +40,10 @@ def bin_gaussians(
     current()
     cameras, n = depths.shape
     with launch_lock:
-        arrays = [from_torch(tensor.detach()) for tensor in (means2d, radii, depths)]
-        return export_lists(make_lists(*arrays, cameras, n, width, height, tile_size), cameras, n, means2d.device)
+        centres, boxes, distances = (from_torch(tensor.detach()) for tensor in (means2d, radii, depths))
+        memory = available_bytes(means2d.device)
+        tiles = make_lists(centres, boxes, distances, cameras, n, width, height, tile_size, memory)
+        return export_lists(tiles, cameras, n, means2d.device)
 
 
 def export_lists(tiles: Tiles, cameras: int, n: int, device: torch.device) -> TileLists:

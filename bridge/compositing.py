@@ -8,6 +8,7 @@ from torch.autograd.function import once_differentiable
 
 from bridge.binning import export_lists
 from bridge.exchange import load, to_torch
+from bridge.memory import available_bytes
 from bridge.projection import export, seed
 from bridge.runtime import current
 from kernels.lock import launch_lock
@@ -77,14 +78,15 @@ class _Composite(torch.autograd.Function):
                 colors_per_camera=len(colors) > 1,
                 needs_grad=differentiable,
                 absgrad=absgrad,
+                memory=available_bytes(device),
             )
             load(radii, b.radii)
             for tensor, array in zip(tensors, _inputs(b), strict=True):
                 load(tensor, array)
             composite(b)
             outputs = [to_torch(a, shape, device) for a, shape in zip(_outputs(b), _output_shapes(b), strict=True)]
-            lists = export_lists(b.tiles, c, n, device)
-            lists = (lists.tiles_per_gauss, lists.isect_offsets, lists.flatten_ids)
+            exported = export_lists(b.tiles, c, n, device)
+        lists = (exported.tiles_per_gauss, exported.isect_offsets, exported.flatten_ids)
         ctx.mark_non_differentiable(*lists)
         ctx.save_for_backward(means2d)
         ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]

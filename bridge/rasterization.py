@@ -114,7 +114,8 @@ def rasterization(
 
     Raises:
         InputError: shapes, types, devices, values that are not finite, singular ``viewmats``, focal lengths that are
-            not positive, quaternions of length 0, sizes beyond 32-bit indices.
+            not positive, quaternions of length 0, covariances that are not positive semi-definite, images or tile
+            hits beyond memory or 32-bit indices (it says how much is needed).
         NotImplementedError: an argument that is not supported, by name.
     """
     refuse(
@@ -135,7 +136,7 @@ def rasterization(
     n = check_gaussians(means, quats, scales, covars, opacities)
     cameras = check_cameras(viewmats, Ks, means)
     colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)
-    check_memory(cameras, n, height, width, colors.shape[-1])
+    check_memory(cameras, n, height, width, colors, torch.is_grad_enabled())
     if covars is None:
         covars = covariances(quats, scales)  # type: ignore[arg-type]  # checked above
     else:
@@ -146,8 +147,8 @@ def rasterization(
     if sh_degree is not None and "RGB" in render_mode:
         colors = view_colors(sh_degree, projected[0], means, viewmats, colors, sh_rotations)
     if return_normals:
-        shapes = (None, None, covars) if scales is None else (quats, scales, None)
-        normals = gaussian_normals(means, viewmats, *shapes, camera_model)
+        shape = {"covars": covars} if scales is None else {"quats": quats, "scales": scales}
+        normals = gaussian_normals(means, viewmats, **shape, camera_model=camera_model)
         colors, backgrounds = _append_normals(colors, backgrounds, normals)
     drawn = composite_gaussians(*projected, colors, backgrounds, width, height, tile_size, absgrad)
     meta = make_meta(projected, drawn, width, height, tile_size)

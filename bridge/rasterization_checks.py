@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_finite, expect_real, expect_shape
+from bridge.memory import expect_fits
 from configs.errors import InputError
 from render.camera_models import CAMERA_MODELS
 
@@ -12,6 +13,13 @@ RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
 RASTERIZE_MODES = ("classic", "antialiased")
 SINGULAR_DETERMINANT = 1e-8
 """A rotation has determinant 1; a matrix with less than this flattens the world."""
+SEMIDEFINITE_SLACK = 1e-3
+"""How far a covariance's principal minors may be below 0 relative to its largest variance: rounding, and the steps of
+finite differences, leave flat Gaussians a little outside."""
+NUMBERS_PER_PIXEL = 6
+"""Besides colours: alpha, depth, transmittance, stop, two running numbers of the adjoint."""
+NUMBERS_PER_GAUSSIAN = 12
+"""Of each camera: centre, conic, depth, opacity, radii, tiles, sort key and order."""
 
 
 def refuse(**arguments) -> None:
@@ -63,6 +71,7 @@ def check_gaussians(means, quats, scales, covars, opacities) -> int:
     check_tensor("opacities", opacities, (n,), means)
     if covars is not None:
         check_tensor("covars", covars, (n, 3, 3), means)
+        _expect_semidefinite(covars)
         return n
     check_tensor("quats", quats, (n, 4), means)
     check_tensor("scales", scales, (n, 3), means)
@@ -93,11 +102,30 @@ def check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
     return len(v)
 
 
-def check_memory(cameras: int, n: int, height: int, width: int, channels: int) -> None:
-    """Arrays are indexed by int32."""
-    largest = max(cameras * height * width * max(channels, 2), cameras * n * 3, n * max(channels, 9))
-    if largest >= 2**31:
+def check_memory(cameras: int, n: int, height: int, width: int, colors: Tensor, needs_grad: bool) -> None:
+    """Raise unless the images and the projected Gaussians fit memory and 32-bit indices."""
+    pixels, channels = cameras * height * width, colors.shape[-1]
+    largest = max(pixels * max(channels, 2), cameras * n * max(channels, 3), n * 9, colors.numel())
+    numbers = pixels * (channels + NUMBERS_PER_PIXEL) + cameras * n * NUMBERS_PER_GAUSSIAN + colors.numel()
+    what = f"{cameras} images of {width}×{height} pixels and {channels} channels of {n} Gaussians"
+    advice = "draw fewer cameras at a time, or smaller images"
+    expect_fits(OWNER, what, numbers * (2 if needs_grad else 1), largest, colors.device, advice)
+
+
+def _expect_semidefinite(covars: Tensor) -> None:
+    """Raise, with the first index, unless all principal minors are non-negative but for ``SEMIDEFINITE_SLACK``."""
+    a = covars.detach()
+    a = 0.5 * (a + a.mT)
+    scale = a.diagonal(dim1=1, dim2=2).abs().amax(dim=1).clamp(min=torch.finfo(a.dtype).tiny)
+    (xx, xy, xz), (_, yy, yz), (_, _, zz) = (row.unbind(0) for row in (a / scale[:, None, None]).permute(1, 2, 0))
+    minors = [xx, yy, zz, xx * yy - xy * xy, yy * zz - yz * yz, xx * zz - xz * xz]
+    minors.append(xx * minors[4] - xy * (xy * zz - yz * xz) + xz * (xy * yz - yy * xz))
+    smallest = torch.stack(minors).amin(dim=0)
+    bad = ~(smallest >= -SEMIDEFINITE_SLACK)
+    if bad.any():
+        first = int(bad.nonzero()[0])
+        value = float(torch.linalg.eigvalsh(a[first])[0])
         raise InputError(
-            f"{OWNER}: an array of {largest} numbers is needed ({cameras} cameras, {height}×{width} pixels, {n} "
-            f"Gaussians, {channels} channels); expected fewer than 2147483648: draw fewer cameras at a time"
+            f"{OWNER}: covars is not positive semi-definite in {int(bad.sum())} matrices, first covars[{first}] with "
+            f"eigenvalue {value:.4g}; expected covariances"
         )

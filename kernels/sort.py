@@ -59,7 +59,7 @@ def _scan(
     for chunk in range(chunks):
         total = 0
         for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
-            total += values[i]
+            total += ti.min(values[i], MAX_INT - total)
         chunk_sums[chunk] = total
     for _ in range(1):
         running = 0

@@ -8,12 +8,16 @@ order of the Gaussians.
 
 from dataclasses import dataclass
 
+import numpy as np
 import taichi as ti
 
 from configs.errors import InputError
 from kernels.arrays import int_array
 from kernels.sort import MAX_INT, exclusive_scan, radix_sort
 from render.constants import TILE_SIZE
+
+ENTRY_BYTES = 16
+"""A key and an id, and room to sort them into."""
 
 DEPTH_BITS = 31
 """The bits of a non-negative float32, which order like the numbers."""
@@ -46,14 +50,16 @@ def bin_gaussians(
     width: int,
     height: int,
     tile_size: int = TILE_SIZE,
+    memory: int | None = None,
 ) -> Tiles:
     """Make the tile lists of projected Gaussians; those with radii 0 are in none.
 
     Args:
         means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
+        memory: bytes that the lists may take; None: no limit.
 
     Raises:
-        InputError: more entries than 32-bit indices can count.
+        InputError: more entries than 32-bit indices can count, or than ``memory`` holds.
     """
     columns, rows = -(-width // tile_size), -(-height // tile_size)
     pairs, tiles = cameras * n, cameras * rows * columns
@@ -67,16 +73,25 @@ def bin_gaussians(
     _gather(pairs, n, counts, order, ordered_counts)
     exclusive_scan(ordered_counts, starts, pairs)
     entries = int(starts[pairs])
-    if entries == MAX_INT:
-        raise InputError(
-            f"rasterization: {pairs} Gaussians meet tiles more than {MAX_INT} times; expected fewer or smaller "
-            "Gaussians, fewer cameras or a larger tile_size"
-        )
+    _expect_room(entries, counts, memory)
     tile_keys, ids = int_array(entries), int_array(entries)
     _emit(pairs, n, means2d, radii, order, starts, tile_keys, ids, columns, rows, tile_size)
     tile_keys, ids = radix_sort(tile_keys, ids, entries, max(1, (tiles - 1).bit_length()))
     _find_offsets(tiles, entries, tile_keys, offsets)
     return Tiles(tile_size, columns, rows, counts, offsets, ids, entries)
+
+
+def _expect_room(entries: int, counts: ti.Ndarray, memory: int | None) -> None:
+    """Raise, with the number needed, unless the lists fit."""
+    needed = entries * ENTRY_BYTES
+    if entries < MAX_INT and (memory is None or needed <= memory):
+        return
+    exact = int(counts.to_numpy().sum(dtype=np.int64))
+    room = "" if memory is None else f", of which {memory / 2**30:.2f} GiB are available"
+    raise InputError(
+        f"rasterization: Gaussians meet tiles {exact} times, which takes {exact * ENTRY_BYTES / 2**30:.2f} GiB{room}; "
+        f"expected fewer than {MAX_INT}: fewer or smaller Gaussians, fewer cameras or a larger tile_size"
+    )
 
 
 @ti.func

@@ -29,6 +29,7 @@ class Compositing:
         colors_per_camera: whether ``colors`` has a row for each camera or one for all.
         projection: share its outputs, so that a tape leads from the image to the world; else they are new arrays.
         absgrad: also sum the absolute gradients of ``means2d`` over the pixels.
+        memory: bytes that the tile lists may take; more is an error. None: no limit.
         by_tile: one thread a tile instead of one a pixel; None chooses by the backend.
     """
 
@@ -45,10 +46,11 @@ class Compositing:
         projection: Projection | None = None,
         needs_grad: bool = True,
         absgrad: bool = False,
+        memory: int | None = None,
         by_tile: bool | None = None,
     ):
         self.cameras, self.n, self.channels, self.width, self.height = cameras, n, channels, width, height
-        self.tile_size, self.absgrad = tile_size, absgrad
+        self.tile_size, self.absgrad, self.memory = tile_size, absgrad, memory
         self.by_tile = runs_on_cpu() if by_tile is None else by_tile
         self.color_stride = int(colors_per_camera)
         self._take_or_make_inputs(projection, needs_grad)
@@ -85,7 +87,7 @@ class Compositing:
 @ti.ad.grad_replaced
 def composite(b: Compositing) -> None:
     """Make the tile lists, then ``image``, ``alphas`` and ``depth_map``."""
-    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, b.width, b.height, b.tile_size)
+    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, b.width, b.height, b.tile_size, b.memory)
     gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
     rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids)
     outputs = (b.image, b.alphas, b.depth_map, b.transmittances, b.stops)

@@ -5,6 +5,8 @@ import gc
 import pytest
 import torch
 
+from bridge.compositing import composite_gaussians
+from bridge.projection import ProjectionSettings, project_gaussians
 from bridge.rasterization import rasterization
 from configs.errors import InputError
 from render.projection import Projection
@@ -218,7 +220,11 @@ def broken(name, index, value):
         (lambda: dict(render_mode="rgb"), "render_mode is 'rgb'; expected one of RGB, D, ED"),
         (lambda: dict(rasterize_mode="fast"), "rasterize_mode is 'fast'"),
         (lambda: dict(camera_model="mirror"), "camera_model is 'mirror'"),
-        (lambda: dict(width=60_000, height=60_000), "draw fewer cameras"),
+        (lambda: dict(width=60_000, height=60_000), r"an array of 21600000000 numbers; .* draw fewer cameras"),
+        (
+            lambda: broken("covars", 3, -torch.eye(3)),
+            r"semi-definite in 1 matrices, first covars\[3\] with eigenvalue -1",
+        ),
     ],
 )
 def test_mistakes_are_named(change, message):
@@ -234,16 +240,58 @@ def test_a_quaternion_of_length_zero_is_named():
         rasterization(quats=quats, scales=torch.ones(3, 3, dtype=torch.float64), **{**scene, "covars": None})
 
 
-def test_covariances_that_are_none_draw_numbers():
-    """Negative and indefinite matrices: what has no positive footprint is left out."""
+def test_indefinite_covariances_are_refused_and_flat_ones_are_not():
+    a = torch.randn(200, 3, 3, dtype=torch.float64)
+    flat = a * torch.tensor([1.0, 1e-3, 0.0], dtype=torch.float64)
+    scene = random_scene(n=200)
+    draw({**scene, "covars": flat @ flat.mT})
+    values, axes = torch.linalg.eigh(scene["covars"])
+    values[150, 0] = -0.01 * values[150, 2]
+    with pytest.raises(InputError, match=r"covars\[150\] with eigenvalue -"):
+        draw({**scene, "covars": axes @ torch.diag_embed(values) @ axes.mT})
+
+
+def test_stages_draw_numbers_of_matrices_that_are_no_covariances():
+    """Negative and indefinite matrices, unchecked: what has no positive footprint is left out."""
     scene = random_scene(n=40)
     scene["covars"] = scene["covars"] * torch.linspace(-30, 5, 40, dtype=torch.float64)[:, None, None]
     scene["covars"][::3, 0] *= -1
     scene = leaves(scene)
-    images, alphas, _ = draw(scene, render_mode="RGB+ED", rasterize_mode="antialiased")
-    (images.sum() + alphas.sum()).backward()
-    assert ((alphas >= 0) & (alphas <= 1)).all()
-    assert all(torch.isfinite(tensor).all() for tensor in (images, *(scene[name].grad for name in TENSORS)))
+    settings = ProjectionSettings(scene["width"], scene["height"], antialiased=True)
+    projected = project_gaussians(*(scene[name] for name in TENSORS[:3] + TENSORS[4:6]), settings)
+    size = scene["width"], scene["height"]
+    drawn = composite_gaussians(*projected, scene["colors"][None], scene["backgrounds"], *size)
+    (drawn.colors.sum() + drawn.alphas.sum() + drawn.depths.sum()).backward()
+    assert ((drawn.alphas >= 0) & (drawn.alphas <= 1)).all()
+    assert all(torch.isfinite(tensor).all() for tensor in (drawn.colors, *(scene[name].grad for name in TENSORS)))
+
+
+def everywhere(n):
+    """Gaussians larger than the image."""
+    scene = random_scene(n=n, cameras=1, width=256, height=256)
+    scene["covars"] = 1e4 * torch.eye(3, dtype=torch.float64).expand(n, 3, 3)
+    scene["means"] = 0.1 * scene["means"]
+    return scene
+
+
+def test_more_tile_hits_than_32_bits_say_how_many():
+    with pytest.raises(InputError, match=r"tiles 2621440000 times, which takes 39.06 GiB"):
+        draw(everywhere(40_000), tile_size=1)
+
+
+def test_too_little_memory_says_how_much(monkeypatch):
+    scene = everywhere(200)
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.compositing.available_bytes", lambda device: 1000)
+        with pytest.raises(
+            InputError, match=r"tiles 51200 times, which takes 0.00 GiB, of which 0.00 GiB are available"
+        ):
+            draw(scene)
+        patch.setattr("bridge.memory.available_bytes", lambda device: 2**20)
+        with pytest.raises(
+            InputError, match=r"1 images of 256×256 pixels .* need about 0.01 GiB of memory; 0.00 GiB are"
+        ):
+            draw(scene)
 
 
 @pytest.mark.runtime("cpu", "float32")

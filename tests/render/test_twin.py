@@ -117,6 +117,10 @@ def test_the_image_does_not_depend_on_tiles(tile_size):
     assert meta["tile_width"] == -(-scene["width"] // tile_size)
 
 
+def test_512_channels():
+    compare(random_scene(n=8, cameras=1, channels=512, width=9, height=7), 1e-8, 1e-8)
+
+
 def special(name):
     """Scenes at the edges of the model; each is one camera of 37 × 29 pixels."""
     scene = random_scene(n=12, cameras=1, seed=3)
@@ -146,6 +150,12 @@ def special(name):
     if name == "equal depths":
         scene["viewmats"][:, :3, :3] = eye
         scene["means"][:, 2] = 0.25
+    if name == "all in one place":
+        scene["means"][:] = scene["means"][0]
+    if name == "around the camera":
+        scene["covars"] = 4.0 * eye.expand(12, 3, 3)
+        scene["means"][:, 2] = torch.linspace(-3.2, -2.8, 12, dtype=torch.float64)
+        scene["opacities"] = 0.1 * scene["opacities"]
     if name == "skewed intrinsics":
         scene["Ks"][:, 0, 1] = 4.0
     return scene
@@ -164,6 +174,8 @@ def special(name):
         "opacity 0 and 1",
         "saturated",
         "equal depths",
+        "all in one place",
+        "around the camera",
         "skewed intrinsics",
     ],
 )
