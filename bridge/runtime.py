@@ -52,6 +52,8 @@ def init(
         raise InputError(f"init: backend is {backend!r}; expected one of {', '.join(BACKENDS)}")
     if dtype not in _DTYPES:
         raise InputError(f"init: dtype is {dtype}; expected torch.float32 or torch.float64")
+    if backend == "vulkan" and dtype == torch.float64:
+        raise InputError("init: vulkan does not serve torch.float64; expected torch.float32, or cpu or cuda")
     with launch_lock:
         if _alive():
             return _check_same(current(), backend, dtype, deterministic)

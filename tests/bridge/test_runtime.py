@@ -1,0 +1,59 @@
+"""Starting, keeping and ending the one Taichi runtime."""
+
+import pytest
+import taichi as ti
+import torch
+
+from bridge import runtime
+from configs.errors import InputError
+
+HERE = ("cpu", torch.float64)
+
+
+def test_the_same_again_changes_nothing():
+    running = runtime.current()
+    assert (running.backend, running.dtype) == HERE
+    assert runtime.init(*HERE) is running
+    assert runtime.init("auto", torch.float64) is running
+
+
+@pytest.mark.parametrize("wishes", [{"dtype": torch.float32}, {"backend": "vulkan"}, {"deterministic": True}])
+def test_other_wishes_need_a_reset(wishes):
+    wishes = {"backend": "cpu", "dtype": torch.float32 if "backend" in wishes else torch.float64, **wishes}
+    with pytest.raises(RuntimeError, match=r"bridge\.reset\(\)"):
+        runtime.init(**wishes)
+
+
+def test_a_deterministic_runtime_serves_those_who_do_not_ask():
+    runtime.reset()
+    running = runtime.init(*HERE, deterministic=True)
+    assert running.deterministic
+    assert runtime.init(*HERE) is running
+    runtime.reset()
+
+
+@pytest.mark.parametrize(
+    ("wishes", "message"),
+    [
+        ({"backend": "metal"}, "backend is 'metal'; expected one of auto, cpu, cuda, vulkan"),
+        ({"dtype": torch.float16}, r"dtype is torch\.float16"),
+        ({"backend": "vulkan", "dtype": torch.float64}, "vulkan does not serve"),
+    ],
+)
+def test_bad_wishes(wishes, message):
+    with pytest.raises(InputError, match=message):
+        runtime.init(**wishes)
+
+
+def test_a_runtime_of_the_user_is_adopted():
+    runtime.reset()
+    ti.init(arch=ti.cpu, default_fp=ti.f32, log_level=ti.ERROR)
+    assert runtime.current() == runtime.Runtime("cpu", torch.float32, deterministic=False)
+    runtime.reset()
+
+
+def test_after_a_reset_the_next_use_starts_anew():
+    runtime.reset()
+    assert not runtime._alive()
+    assert runtime.current().backend in ("cpu", "cuda")
+    runtime.reset()
