@@ -1,29 +1,27 @@
-"""Scenes of Gaussians in the standard 3DGS ``.ply`` layout (Kerbl et al., SIGGRAPH 2023).
+"""Scenes of Gaussians in files: the standard 3DGS ``.ply``, and our own ``.npz``, which keeps every number as it is."""
 
-One vertex a Gaussian, all float32: position, an unused normal, colour as spherical harmonics (``f_dc``, ``f_rest``),
-logit of the opacity, logarithms of the scales, quaternion (w, x, y, z).
-"""
-
-from dataclasses import dataclass
+import zipfile
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from plyfile import PlyData, PlyElement, PlyParseError
 
 from configs.errors import InputError
+from render.harmonic_basis import MAX_DEGREE, basis_size
+from render.splat_ply import read_ply, write_ply
 
 SH_C0 = 0.28209479177387814
 """The constant spherical harmonic, 1 / (2 sqrt(pi)): colour = 0.5 + SH_C0 f_dc."""
 
-OPACITY_MARGIN = 1e-6
-"""Opacities 0 and 1 have no finite logit; they are stored this far inside."""
-
 VARIANCE_MIN = 1e-20
-"""Smallest variance stored, unit length²: a flat Gaussian has no finite logarithm."""
+"""Smallest variance taken from a covariance, unit length²."""
 
 VIEWER_SH_DEGREE = 3
 """Viewers expect the coefficients of this degree, zero or not."""
+
+SUFFIXES = (".ply", ".npz")
 
 
 @dataclass(frozen=True)
@@ -39,12 +37,51 @@ class SplatFile:
     opacities: NDArray[np.float32]
     """[N] in [0, 1]."""
     sh_coeffs: NDArray[np.float32]
-    """Spherical harmonics [N, K, 3]."""
+    """Spherical harmonics [N, (degree + 1)², 3], the ``colors`` of ``rasterization`` with ``sh_degree``."""
 
     @property
     def colors(self) -> NDArray[np.float32]:
         """Red, green, blue [N, 3] without the part that depends on the direction; not clipped."""
         return 0.5 + np.float32(SH_C0) * self.sh_coeffs[:, 0]
+
+    @property
+    def sh_degree(self) -> int:
+        """Degree of the spherical harmonics."""
+        return round(self.sh_coeffs.shape[1] ** 0.5) - 1
+
+
+def save_scene(path: str | Path, scene: SplatFile, text: bool = False) -> None:
+    """Write a scene as ``.ply`` or ``.npz``, by the name's end.
+
+    A ``.ply`` moves opacities 0 and 1 inwards by 1e-6 and scales of 0 to 1e-10, which have no finite logarithm.
+
+    Args:
+        text: an ascii ``.ply``.
+
+    Raises:
+        InputError: another ending, shapes that do not fit, values that are not finite.
+    """
+    path = _path("save_scene", path)
+    _check("save_scene", scene)
+    if path.suffix == ".ply":
+        write_ply(path, **asdict(scene), text=text)
+    else:
+        arrays: dict[str, Any] = {name: np.asarray(value, np.float32) for name, value in asdict(scene).items()}
+        np.savez_compressed(path, **arrays)
+
+
+def load_splats(path: str | Path) -> SplatFile:
+    """Read a ``.ply`` in the standard layout, binary or ascii, or an ``.npz`` of ``save_scene``.
+
+    Raises:
+        InputError: no such file, another ending, foreign, truncated, arrays missing or not finite.
+    """
+    path = _path("load_splats", path)
+    if not path.is_file():
+        raise InputError(f"load_splats: {path} does not exist")
+    scene = SplatFile(**(read_ply(path) if path.suffix == ".ply" else _read_npz(path)))
+    _check(f"load_splats: {path}", scene)
+    return scene
 
 
 def save_splats(
@@ -54,75 +91,68 @@ def save_splats(
     opacities: ArrayLike,
     colors: ArrayLike,
 ) -> None:
-    """Write Gaussians given by covariances.
+    """Write Gaussians given by covariances and plain colours.
 
     Args:
         means: [N, 3]. covars: [N, 3, 3]. opacities: [N] in [0, 1]. colors: red, green, blue [N, 3].
 
     Raises:
-        InputError: shapes that do not fit.
+        InputError: shapes that do not fit, values that are not finite.
     """
     means, covars = np.asarray(means, np.float64), np.asarray(covars, np.float64)
     opacities, colors = np.asarray(opacities, np.float64), np.asarray(colors, np.float64)
     n = len(means)
-    expected = {"means": (n, 3), "covars": (n, 3, 3), "opacities": (n,), "colors": (n, 3)}
-    given = {"means": means, "covars": covars, "opacities": opacities, "colors": colors}
-    for name, shape in expected.items():
-        if given[name].shape != shape:
-            raise InputError(f"save_splats: {name} has shape {given[name].shape}; expected {shape}")
-    quats, scales = quaternions_and_scales(covars)
-    inside = opacities.clip(OPACITY_MARGIN, 1.0 - OPACITY_MARGIN)
-    rest = np.zeros((n, 3 * (VIEWER_SH_DEGREE + 1) ** 2 - 3))
-    columns = [means, np.zeros((n, 3)), (colors - 0.5) / SH_C0, rest]
-    columns += [np.log(inside / (1.0 - inside))[:, None], np.log(scales), quats]
-    table = np.concatenate(columns, axis=1).astype("<f4")
-    vertices = table.view([(name, "<f4") for name in _names(rest.shape[1])])[:, 0]
-    PlyData([PlyElement.describe(vertices, "vertex")], byte_order="<").write(str(path))
+    for name, value, shape in (("covars", covars, (n, 3, 3)), ("colors", colors, (n, 3))):
+        if value.shape != shape:
+            raise InputError(f"save_splats: {name} has shape {value.shape}; expected {shape}")
+        if not np.isfinite(value).all():
+            raise InputError(f"save_splats: {name} has values that are not finite")
+    coeffs = np.zeros((n, basis_size(VIEWER_SH_DEGREE), 3))
+    coeffs[:, 0] = (colors - 0.5) / SH_C0
+    save_scene(path, SplatFile(means, *quaternions_and_scales(covars), opacities, coeffs))  # type: ignore[arg-type]
 
 
-def load_splats(path: str | Path) -> SplatFile:
-    """Read a ``.ply`` in the standard layout, binary or ascii, of any degree of spherical harmonics.
+def _path(owner: str, path: str | Path) -> Path:
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise InputError(f"{owner}: {path} ends with {path.suffix!r}; expected {' or '.join(SUFFIXES)}")
+    return path
 
-    Raises:
-        InputError: no such file, not a PLY file, truncated, properties missing.
-    """
+
+def _read_npz(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
-        vertices = PlyData.read(str(path), mmap=False)["vertex"]
-    except FileNotFoundError:
-        raise InputError(f"load_splats: {path} does not exist") from None
-    except (PlyParseError, KeyError, ValueError, OSError) as error:
-        raise InputError(f"load_splats: {path} is not a readable 3DGS .ply file ({error})") from None
-    names = set(vertices.data.dtype.names)
-    rest_count = sum(name.startswith("f_rest_") for name in names)
-    missing = [name for name in _names(rest_count) if name not in names and name not in ("nx", "ny", "nz")]
-    if missing or rest_count % 3:
-        raise InputError(f"load_splats: {path} lacks {', '.join(missing) or 'f_rest_*'}; expected the 3DGS layout")
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: np.asarray(arrays[name], np.float32) for name in SplatFile.__dataclass_fields__}
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"load_splats: {path} is not a readable scene ({error})") from None
 
-    def columns(*wanted: str) -> NDArray[np.float32]:
-        return np.stack([np.asarray(vertices[name], np.float32) for name in wanted], axis=1)
 
-    dc = columns(*(f"f_dc_{i}" for i in range(3)))[:, None]
-    sh_coeffs = dc
-    if rest_count:
-        rest = columns(*(f"f_rest_{i}" for i in range(rest_count)))
-        sh_coeffs = np.concatenate([dc, rest.reshape(len(dc), 3, rest_count // 3).transpose(0, 2, 1)], axis=1)
-    return SplatFile(
-        means=columns("x", "y", "z"),
-        quats=columns(*(f"rot_{i}" for i in range(4))),
-        scales=np.exp(columns(*(f"scale_{i}" for i in range(3)))),
-        opacities=np.reciprocal(1 + np.exp(-columns("opacity")[:, 0])),
-        sh_coeffs=sh_coeffs,
-    )
+def _check(owner: str, scene: SplatFile) -> None:
+    """Raise unless the shapes fit and all values are finite."""
+    n, bases = len(scene.means), np.shape(scene.sh_coeffs)[1] if np.ndim(scene.sh_coeffs) == 3 else 0
+    if bases not in [basis_size(degree) for degree in range(MAX_DEGREE + 1)]:
+        shape = np.shape(scene.sh_coeffs)
+        raise InputError(
+            f"{owner}: sh_coeffs has shape {shape}; expected (N, (degree + 1)², 3), degree 0 to {MAX_DEGREE}"
+        )
+    shapes = {"means": (n, 3), "quats": (n, 4), "scales": (n, 3), "opacities": (n,), "sh_coeffs": (n, bases, 3)}
+    for name, shape in shapes.items():
+        value = np.asarray(getattr(scene, name))
+        if value.shape != shape:
+            raise InputError(f"{owner}: {name} has shape {value.shape}; expected {shape}")
+        if not np.isfinite(value).all():
+            first = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
+            raise InputError(f"{owner}: {name} is not finite, first at index {first}")
 
 
 def quaternions_and_scales(covars: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Rotations (w, x, y, z) [N, 4] and standard deviations [N, 3] of covariances [N, 3, 3], by eigen-decomposition."""
     variances, axes = np.linalg.eigh(0.5 * (covars + covars.transpose(0, 2, 1)))
     axes = axes * np.where(np.linalg.det(axes) < 0, -1.0, 1.0)[:, None, None]  # eigh may return a reflection
-    return _quaternions(axes), np.sqrt(variances.clip(VARIANCE_MIN))
+    return quaternions(axes), np.sqrt(variances.clip(VARIANCE_MIN))
 
 
-def _quaternions(r: NDArray[np.float64]) -> NDArray[np.float64]:
+def quaternions(r: NDArray[np.float64]) -> NDArray[np.float64]:
     """Unit quaternions of rotation matrices: q qᵀ is linear in R, and its largest row divides without cancellation."""
     m = r.transpose(1, 2, 0)
     trace = m[0, 0] + m[1, 1] + m[2, 2]
@@ -136,15 +166,3 @@ def _quaternions(r: NDArray[np.float64]) -> NDArray[np.float64]:
     largest = outer[range(4), range(4)].argmax(axis=0)
     q = outer[largest, :, np.arange(len(r))]
     return q / np.linalg.norm(q, axis=1, keepdims=True)
-
-
-def _names(rest_count: int) -> list[str]:
-    """Property names in the order of the layout."""
-    return [
-        *("x", "y", "z", "nx", "ny", "nz"),
-        *(f"f_dc_{i}" for i in range(3)),
-        *(f"f_rest_{i}" for i in range(rest_count)),
-        "opacity",
-        *(f"scale_{i}" for i in range(3)),
-        *(f"rot_{i}" for i in range(4)),
-    ]

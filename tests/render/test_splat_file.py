@@ -5,7 +5,7 @@ import pytest
 from plyfile import PlyData
 
 from configs.errors import InputError
-from render.splat_file import load_splats, save_splats
+from render.splat_file import SplatFile, load_splats, save_scene, save_splats
 
 
 def random_splats(n, seed=0):
@@ -31,6 +31,45 @@ def test_round_trip(tmp_path):
     np.testing.assert_allclose(read.colors, colors, atol=1e-6)
     np.testing.assert_allclose(covariances(read.quats, read.scales), covars, atol=1e-6)
     assert read.sh_coeffs.shape == (200, 16, 3)
+
+
+def random_scene(n, degree, seed=0):
+    rng = np.random.default_rng(seed)
+    shapes = [(n, 3), (n, 4), (n, 3), (n,), (n, (degree + 1) ** 2, 3)]
+    means, quats, scales, opacities, coeffs = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    return SplatFile(means, quats, np.exp(scales), 1 / (1 + np.exp(-opacities)), coeffs)
+
+
+def assert_equal(read, scene, rtol):
+    for name in SplatFile.__dataclass_fields__:
+        np.testing.assert_allclose(getattr(read, name), getattr(scene, name), rtol=rtol, err_msg=name)
+        assert getattr(read, name).dtype == np.float32
+
+
+@pytest.mark.parametrize("degree", range(5))
+@pytest.mark.parametrize("text", [False, True])
+def test_scenes_with_harmonics(tmp_path, degree, text):
+    scene = random_scene(20, degree)
+    save_scene(tmp_path / "a.ply", scene, text)
+    assert (b"format ascii" in (tmp_path / "a.ply").read_bytes()[:40]) == text
+    read = load_splats(tmp_path / "a.ply")
+    assert_equal(read, scene, 1e-5)
+    assert read.sh_degree == degree
+
+
+def test_npz_keeps_every_number(tmp_path):
+    scene = random_scene(20, 2)
+    save_scene(tmp_path / "a.npz", scene)
+    assert_equal(load_splats(tmp_path / "a.npz"), scene, 0)
+
+
+def test_channels_of_harmonics_stay_apart(tmp_path):
+    """f_rest is channel by channel: all of red, then green, then blue."""
+    scene = random_scene(1, 1)
+    save_scene(tmp_path / "a.ply", scene)
+    vertex = PlyData.read(str(tmp_path / "a.ply"))["vertex"]
+    written = np.array([vertex[f"f_rest_{i}"][0] for i in range(9)])
+    np.testing.assert_array_equal(written.reshape(3, 3), scene.sh_coeffs[0, 1:].T)
 
 
 def test_layout_is_the_one_viewers_expect(tmp_path):
@@ -75,5 +114,23 @@ def test_broken_files_are_refused(tmp_path):
     (tmp_path / "foreign.ply").write_bytes(whole.replace(b"scale_1", b"other_1"))
     with pytest.raises(InputError, match="lacks scale_1"):
         load_splats(tmp_path / "foreign.ply")
+    (tmp_path / "rest.ply").write_bytes(whole.replace(b"f_rest_44", b"g_rest_44"))
+    with pytest.raises(InputError, match="44 properties f_rest"):
+        load_splats(tmp_path / "rest.ply")
+    with pytest.raises(InputError, match=r"ends with '\.obj'; expected \.ply or \.npz"):
+        load_splats(tmp_path / "a.obj")
+    scene = random_scene(3, 1)
+    save_scene(tmp_path / "a.npz", scene)
+    (tmp_path / "short.npz").write_bytes((tmp_path / "a.npz").read_bytes()[:-40])
+    with pytest.raises(InputError, match="not a readable scene"):
+        load_splats(tmp_path / "short.npz")
+    np.savez(tmp_path / "foreign.npz", means=scene.means)
+    with pytest.raises(InputError, match="not a readable scene"):
+        load_splats(tmp_path / "foreign.npz")
+    bad = SplatFile(
+        scene.means * np.float32(np.nan), *(getattr(scene, f) for f in list(SplatFile.__dataclass_fields__)[1:])
+    )
+    with pytest.raises(InputError, match=r"means is not finite, first at index \(0, 0\)"):
+        save_scene(tmp_path / "c.ply", bad)
     with pytest.raises(InputError, match="covars has shape"):
         save_splats(tmp_path / "b.ply", np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2), np.zeros((2, 3)))
