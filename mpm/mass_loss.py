@@ -38,8 +38,10 @@ class MassLoss:
         self.loss = real_array(1, needs_grad=True)
         self.node_mass = real_array(*grid.size)
         self.node_bar = scratch_array(*grid.size)
-        self.sums = real_array(grid.size[0], 4)
-        """Per layer of nodes: Σ c, Σ t, loss, Σ c dL/d(s c)."""
+        self.rows = scratch_array(*grid.size[:2], 4)
+        self.layers = scratch_array(grid.size[0], 4)
+        self.totals = scratch_array(4)
+        """Σ c, Σ t, loss, Σ c dL/d(s c), per row and layer of nodes and over all."""
         self.constants = grid_constants(grid)
 
 
@@ -78,7 +80,7 @@ def rasterize_mass(
 def mass_loss(b: MassLoss) -> None:
     """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
     rasterize_mass(b.x, b.mass, b.n, b.node_mass, b.constants, b.nodes)
-    _compare(b.node_mass, b.target, b.node_bar, b.sums, b.outside_weight, b.loss)
+    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, b.outside_weight, b.loss)
 
 
 @ti.ad.grad_for(mass_loss)
@@ -91,49 +93,63 @@ def _compare(
     node_mass: ti.types.ndarray(ndim=3),
     target: ti.types.ndarray(ndim=3),
     node_bar: ti.types.ndarray(ndim=3),
-    sums: ti.types.ndarray(ndim=2),
+    rows: ti.types.ndarray(ndim=3),
+    layers: ti.types.ndarray(ndim=2),
+    totals: ti.types.ndarray(ndim=1),
     outside_weight: float,
     loss: ti.types.ndarray(ndim=1),
 ):
-    # One thread a layer of nodes, and one over the layers: sums of the same order every time.
-    for i in range(node_mass.shape[0]):
+    # Sums over rows of nodes, then layers, then all: of the same order every time.
+    for i, j in ti.ndrange(node_mass.shape[0], node_mass.shape[1]):
         c_sum, t_sum = 0.0, 0.0
-        for j, k in ti.ndrange(node_mass.shape[1], node_mass.shape[2]):
+        for k in range(node_mass.shape[2]):
             c_sum += node_mass[i, j, k]
             t_sum += target[i, j, k]
-        sums[i, 0], sums[i, 1] = c_sum, t_sum
-    for i in range(node_mass.shape[0]):
-        scale = _mass_scale(sums)
+        rows[i, j, 0], rows[i, j, 1] = c_sum, t_sum
+    for i in range(layers.shape[0]):
+        _sum_rows(rows, layers, i, 0)
+    for _ in range(1):
+        _sum_layers(layers, totals, 0)
+    for i, j in ti.ndrange(node_mass.shape[0], node_mass.shape[1]):
+        scale = _mass_scale(totals)
         value, coupling = 0.0, 0.0
-        for j, k in ti.ndrange(node_mass.shape[1], node_mass.shape[2]):
+        for k in range(node_mass.shape[2]):
             node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], outside_weight)
             value += node_value
             coupling += slope * node_mass[i, j, k]
             node_bar[i, j, k] = scale * slope
-        sums[i, 2], sums[i, 3] = value, coupling
-    for i in range(node_mass.shape[0]):
-        # s depends on Σ c: dL/dc_i = s g_i − s / (Σ c + ε_s) Σ_j g_j c_j
-        c_sum, coupling = SUM_SHIFT, 0.0
-        for layer in range(sums.shape[0]):
-            c_sum += sums[layer, 0]
-            coupling += sums[layer, 3]
-        shift = _mass_scale(sums) * coupling / c_sum
-        for j, k in ti.ndrange(node_mass.shape[1], node_mass.shape[2]):
-            node_bar[i, j, k] = node_bar[i, j, k] - shift
+        rows[i, j, 2], rows[i, j, 3] = value, coupling
+    for i in range(layers.shape[0]):
+        _sum_rows(rows, layers, i, 2)
     for _ in range(1):
-        total = 0.0
-        for layer in range(sums.shape[0]):
-            total += sums[layer, 2]
-        loss[0] = total
+        _sum_layers(layers, totals, 2)
+        loss[0] = totals[2]
+    for node in ti.grouped(node_bar):
+        # s depends on Σ c: dL/dc_i = s g_i − s / (Σ c + ε_s) Σ_j g_j c_j
+        node_bar[node] = node_bar[node] - _mass_scale(totals) * totals[3] / (totals[0] + SUM_SHIFT)
 
 
 @ti.func
-def _mass_scale(sums: ti.template()):
-    c_sum, t_sum = SUM_SHIFT, SUM_SHIFT
-    for layer in range(sums.shape[0]):
-        c_sum += sums[layer, 0]
-        t_sum += sums[layer, 1]
-    return t_sum / c_sum
+def _sum_rows(rows: ti.template(), layers: ti.template(), i, first: ti.template()):
+    a, b = 0.0, 0.0
+    for j in range(rows.shape[1]):
+        a += rows[i, j, first]
+        b += rows[i, j, first + 1]
+    layers[i, first], layers[i, first + 1] = a, b
+
+
+@ti.func
+def _sum_layers(layers: ti.template(), totals: ti.template(), first: ti.template()):
+    a, b = 0.0, 0.0
+    for i in range(layers.shape[0]):
+        a += layers[i, first]
+        b += layers[i, first + 1]
+    totals[first], totals[first + 1] = a, b
+
+
+@ti.func
+def _mass_scale(totals: ti.template()):
+    return (totals[1] + SUM_SHIFT) / (totals[0] + SUM_SHIFT)
 
 
 @ti.func

@@ -5,7 +5,7 @@ import taichi as ti
 from configs.mpm import FACES, MPMConfig
 from kernels.arrays import from_numpy, real_array
 from mpm.bspline import NODES
-from mpm.constants import WALLS
+from mpm.constants import GRAVITY, WALLS
 from mpm.laws import LAWS
 from mpm.laws.gradient import stress_gradient
 from mpm.rollout import Rollout
@@ -143,9 +143,9 @@ def run_adjoint(solver: Solver, rollout: Rollout) -> None:
 
 @ti.kernel
 def _add_gravity(gravity_bar: ti.types.ndarray(ndim=4), constants_bar: ti.types.ndarray(ndim=1)):
-    for c in range(3):
-        total = 0.0
-        for i in range(gravity_bar.shape[0]):
-            for j, k in ti.ndrange(gravity_bar.shape[1], gravity_bar.shape[2]):
-                total += gravity_bar[i, j, k, c]
-        constants_bar[9 + c] = constants_bar[9 + c] + total
+    for i, j in ti.ndrange(gravity_bar.shape[0], gravity_bar.shape[1]):
+        total = ti.Vector([0.0, 0.0, 0.0])
+        for k in range(gravity_bar.shape[2]):
+            total += ti.Vector([gravity_bar[i, j, k, c] for c in ti.static(range(3))])
+        for c in ti.static(range(3)):
+            ti.atomic_add(constants_bar[GRAVITY + c], total[c])
