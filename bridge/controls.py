@@ -98,7 +98,7 @@ class ControlOptimizer:
                 self._restart_moments()
                 direction = self._adam(gradient)
             self.lr /= 2
-        return Update(False, self.max_halvings + 1, self.lr, refused)
+        return Update(False, self.max_halvings + 1, 2 * self.lr, refused)
 
     def _try(self, controls: Tensor) -> tuple[Evaluation | None, str | None]:
         try:

@@ -50,6 +50,8 @@ class DiffMPM(nn.Module):
 
     lam: Tensor
     mu: Tensor
+    youngs_modulus: Tensor
+    poissons_ratio: Tensor
 
     def __init__(self, config: MPMConfig, lam: float | Tensor | None = None, mu: float | Tensor | None = None):
         super().__init__()
@@ -62,8 +64,23 @@ class DiffMPM(nn.Module):
 
     @classmethod
     def from_young(cls, config: MPMConfig, E: float | Tensor, nu: float | Tensor) -> "DiffMPM":
-        """As the constructor, from Young's modulus ``E`` (pressure) and Poisson's ratio ``nu``."""
-        return cls(config, lam=E * nu / ((1 + nu) * (1 - 2 * nu)), mu=E / (2 * (1 + nu)))
+        """As the constructor, from Young's modulus ``E`` (pressure) and Poisson's ratio ``nu``.
+
+        They are the module's ``youngs_modulus`` and ``poissons_ratio``, converted anew in each forward: as
+        nn.Parameters they learn.
+        """
+        sim = cls(config)
+        del sim.lam, sim.mu
+        _hold(sim, "youngs_modulus", E)
+        _hold(sim, "poissons_ratio", nu)
+        return sim
+
+    def lame_parameters(self) -> tuple[Tensor, Tensor]:
+        """λ and μ that the next forward uses, 0-d or [N]. Unit: pressure."""
+        if not hasattr(self, "youngs_modulus"):
+            return self.lam, self.mu
+        E, nu = self.youngs_modulus, self.poissons_ratio
+        return E * nu / ((1 + nu) * (1 - 2 * nu)), E / (2 * (1 + nu))
 
     def forward(
         self,
@@ -140,7 +157,8 @@ class DiffMPM(nn.Module):
         """[2 + parameters, N]: mass, volume, lam, mu."""
         volume = self.config.grid.spacing**3 / 8 if volume is None else volume
         mass = self.config.material.density * volume if mass is None else mass
-        rows = {"mass": mass, "volume": volume, "lam": self.lam, "mu": self.mu}
+        lam, mu = self.lame_parameters()
+        rows = {"mass": mass, "volume": volume, "lam": lam, "mu": mu}
         return torch.stack([_per_particle(name, value, x) for name, value in rows.items()])
 
     def _constants(self, x: Tensor, gravity: Tensor | None) -> Tensor:

@@ -24,6 +24,8 @@ def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
     """Copy ``tensor`` into an array of the same shape."""
     if not tensor.numel():
         return
+    if tuple(tensor.shape) != tuple(array.shape):
+        raise ValueError(f"load: the tensor has shape {tuple(tensor.shape)}, the array {tuple(array.shape)}")
     expect_alive(array)
     if runs_on_cpu():
         _shared_view(array).copy_(tensor.detach())

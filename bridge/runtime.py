@@ -40,7 +40,7 @@ def init(
     Args:
         backend: ``auto`` (CUDA if there is one, else the CPU), ``cpu``, ``cuda`` or ``vulkan``.
         dtype: ``torch.float32`` or ``torch.float64`` (for gradient checks) in all kernels.
-        deterministic: repeats are equal bit for bit; the CPU then runs one thread.
+        deterministic: repeats are equal bit for bit: the CPU, with one thread. ``auto`` is then the CPU.
         debug: Taichi's bounds checks and assertions (CPU), slow.
 
     Raises:
@@ -54,11 +54,13 @@ def init(
         raise InputError(f"init: dtype is {dtype}; expected torch.float32 or torch.float64")
     if backend == "vulkan" and dtype == torch.float64:
         raise InputError("init: vulkan does not serve torch.float64; expected torch.float32, or cpu or cuda")
+    if deterministic and backend not in ("auto", "cpu"):
+        raise InputError(f"init: {backend} adds in no fixed order; deterministic=True needs backend cpu or auto")
     with launch_lock:
         if _alive():
             return _check_same(current(), backend, dtype, deterministic)
         if backend == "auto":
-            backend = "cuda" if _has(ti.cuda) else "cpu"
+            backend = "cuda" if _has(ti.cuda) and not deterministic else "cpu"
         _start(backend, dtype, deterministic, debug)
         _current = Runtime(backend, dtype, deterministic)
         return _current

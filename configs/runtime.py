@@ -13,4 +13,4 @@ class RuntimeConfig(Section):
     dtype: Literal["float32", "float64"] = "float32"
     """Floating-point type of every kernel and tensor; float64 is for gradient checks."""
     deterministic: bool = False
-    """Repeats are equal bit for bit; the CPU then runs one thread."""
+    """Repeats are equal bit for bit: on the CPU, with one thread."""

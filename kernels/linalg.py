@@ -1,7 +1,6 @@
 """3-vectors and 3×3 matrices in scalar arrays: load, store, add, and small algebra.
 
-Two layouts are served. *Rows* (``[N, 3]``, ``[N, 3, 3]``) is torch's and the layout of every array at a
-stage's edge.
+``[N, 3]`` and ``[N, 3, 3]`` are torch's layout, and that of every array at a stage's edge.
 """
 
 import taichi as ti

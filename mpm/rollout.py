@@ -10,6 +10,8 @@ from kernels.arrays import int_array, real_array, real_dtype, scratch_array
 from mpm.constants import COUNT
 from mpm.state import COMPONENTS
 
+NO_CONTROL = -1
+"""``interval`` of a step that no control enters."""
 _NO_STEP = 2**31 - 1
 
 
@@ -63,9 +65,9 @@ class Rollout:
     def interval_of(self, step: int) -> int:
         """The control that enters this step, or ``NO_CONTROL``."""
         if not self.intervals:
-            return -1
+            return NO_CONTROL
         stride = self.steps // self.intervals
-        return step // stride if step % stride == 0 else -1
+        return step // stride if step % stride == 0 else NO_CONTROL
 
     def clear_status(self) -> None:
         """Forget particles found outside the grid."""

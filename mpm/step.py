@@ -18,9 +18,6 @@ from mpm.grid import clear_node, grid_velocity, grid_velocity_adjoint
 from mpm.laws import LAWS
 from mpm.state import F_TOTAL, C, F, V, X, get_mat3, get_vec3, set_mat3, set_vec3
 
-NO_CONTROL = -1
-"""``interval`` of a step that no control enters."""
-
 
 class StepKernels(NamedTuple):
     """The compiled step of one B-spline and one law."""

@@ -42,6 +42,7 @@ def test_a_deterministic_runtime_serves_those_who_do_not_ask():
         ({"backend": "metal"}, "backend is 'metal'; expected one of auto, cpu, cuda, vulkan"),
         ({"dtype": torch.float16}, r"dtype is torch\.float16"),
         ({"backend": "vulkan", "dtype": torch.float64}, "vulkan does not serve"),
+        ({"backend": "cuda", "deterministic": True}, "needs backend cpu or auto"),
     ],
 )
 def test_bad_wishes(wishes, message):

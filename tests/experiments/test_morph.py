@@ -95,9 +95,10 @@ def test_the_resolved_config_runs_again(tmp_path):
         (["source.points_per_cell=1", "source.extent=0.01"], r"no point of a lattice|inside the mesh"),
     ],
 )
-def test_mistakes_end_in_one_line_and_code_2(tmp_path, capsys, overrides, message):
+def test_mistakes_end_in_one_line_and_code_2(tmp_path, capsys, monkeypatch, overrides, message):
     if overrides == ["runtime.backend=cuda"]:
         runtime.reset()
+        monkeypatch.setattr(runtime, "_has", lambda arch: False)
     code, output = _run(tmp_path, *overrides)
     assert code == 2
     error = [line for line in capsys.readouterr().err.splitlines() if line.startswith("diffmpm:")]

@@ -89,13 +89,26 @@ def test_no_memory_for_a_backward_that_cannot_come():
 
 def test_parameters_of_a_module_learn():
     cloud = make_cloud()
-    sim = DiffMPM.from_young(make_config(), E=torch.tensor(40.0, dtype=torch.float64), nu=0.3)
-    assert float(sim.mu) == pytest.approx(40 / 2.6)
     sim = DiffMPM(make_config(), lam=torch.nn.Parameter(torch.tensor(20.0, dtype=torch.float64)))
     assert [name for name, _ in sim.named_parameters()] == ["lam"]
     sim(**cloud, steps=3).x.square().sum().backward()
     assert sim.lam.grad is not None
     assert float(sim.lam.grad.abs()) > 0
+
+
+def test_youngs_modulus_and_poissons_ratio_learn():
+    """Two iterations: the conversion to Lamé parameters belongs to each forward's own graph."""
+    parameters = {
+        name: torch.nn.Parameter(torch.tensor(value, dtype=torch.float64)) for name, value in (("E", 40.0), ("nu", 0.3))
+    }
+    sim = DiffMPM.from_young(make_config(), **parameters)
+    assert float(sim.lame_parameters()[1].detach()) == pytest.approx(40 / 2.6)
+    optimizer = torch.optim.SGD(sim.parameters(), lr=1e-4)
+    for _ in range(2):
+        optimizer.zero_grad()
+        sim(**make_cloud(), steps=3).x.square().sum().backward()
+        assert all(float(value.grad.abs()) > 0 for value in parameters.values())
+        optimizer.step()
 
 
 def test_particles_that_leave_are_reported():
