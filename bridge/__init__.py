@@ -16,6 +16,7 @@ from bridge.contributions import median_depth, pixel_contributions
 from bridge.controls import ControlOptimizer, Evaluation, Update
 from bridge.diffmpm import DiffMPM, MPMState
 from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
+from bridge.layers import composite_over
 from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
 from bridge.normals import gaussian_normals
 from bridge.points import load_points
@@ -24,6 +25,7 @@ from bridge.rasterization import rasterization
 from bridge.renderer import GSRenderer3DGS
 from bridge.runtime import Runtime, init, reset
 from bridge.runtime_surface import default_cfg, synthesize_runtime_surface
+from bridge.shading import DirectionalLight, Material, PointLight, lights_and_material, shade
 from bridge.simulation_error import SimulationError
 from bridge.spherical_harmonics import spherical_harmonics, view_colors
 from bridge.upsampler import Splats, Surface, SurfaceUpsampler
@@ -31,9 +33,12 @@ from bridge.upsampler import Splats, Surface, SurfaceUpsampler
 __all__ = [
     "ControlOptimizer",
     "DiffMPM",
+    "DirectionalLight",
     "Evaluation",
     "GSRenderer3DGS",
     "MPMState",
+    "Material",
+    "PointLight",
     "ProjectionSettings",
     "Runtime",
     "SimulationError",
@@ -43,11 +48,13 @@ __all__ = [
     "Update",
     "bin_gaussians",
     "composite_gaussians",
+    "composite_over",
     "covariances",
     "default_cfg",
     "depth_loss",
     "gaussian_normals",
     "init",
+    "lights_and_material",
     "load_points",
     "mass_matching_loss",
     "median_depth",
@@ -57,6 +64,7 @@ __all__ = [
     "rasterize_particle_mass",
     "reset",
     "rgb_loss",
+    "shade",
     "silhouette_loss",
     "spherical_harmonics",
     "synthesize_runtime_surface",

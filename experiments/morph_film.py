@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from bridge.diffmpm import MPMState
+from bridge.shading import lights_and_material, shade
 from bridge.upsampler import Splats, Surface, SurfaceUpsampler
 from configs.experiment import ExperimentConfig
 from experiments.images import Video
@@ -14,8 +15,6 @@ from experiments.morph_scene import MorphScene
 from experiments.outputs import RunFolder
 from experiments.rendering import render_splats
 from experiments.views import View
-
-_AMBIENT, _DIFFUSE = 0.35, 0.65
 
 
 class MorphFilm:
@@ -51,21 +50,22 @@ class MorphFilm:
             return self.upsampler(state.x, state.F_total, self.surface)
 
     def _draw(self, splats: Splats) -> np.ndarray:
-        """A headlight from the camera shows the shape."""
-        eye = torch.tensor(self.view.eye).to(splats.means)
-        towards = torch.nn.functional.normalize(eye - splats.means, dim=1)
-        facing = (splats.normals * towards).sum(dim=1, keepdim=True).abs()
-        lit = replace(splats, colors=splats.colors * (_AMBIENT + _DIFFUSE * facing))
         with torch.no_grad():
+            lit = replace(splats, colors=self._light(splats.colors, splats.normals, splats.means))
             images = render_splats(lit, [self.view], self.config.render.background)
         return images.rgb[0].clamp(0, 1).cpu().numpy()
 
     def _draw_target(self) -> np.ndarray:
         """The target mesh under the same light."""
         mask, depth = rasterize_mesh(*self.scene.target_mesh, self.view)
-        facing = _facing_from_depth(depth, self.view)
-        color = np.array(self.config.render.particle_color) * (_AMBIENT + _DIFFUSE * facing)[..., None]
-        return np.where(mask[..., None], color, np.array(self.config.render.background))
+        points, normals = (torch.from_numpy(array) for array in _surface_from_depth(depth, self.view))
+        color = torch.tensor(self.config.render.particle_color, dtype=points.dtype).expand_as(points)
+        lit = self._light(color, normals, points).clamp(0, 1).numpy()
+        return np.where(mask[..., None], lit, np.array(self.config.render.background))
+
+    def _light(self, colors: torch.Tensor, normals: torch.Tensor, points: torch.Tensor) -> torch.Tensor:
+        eye = torch.tensor(self.view.eye)
+        return shade(colors, normals, points, eye, *lights_and_material(self.config.render.lighting, eye))
 
     def _add(self, image: np.ndarray) -> None:
         if self.video:
@@ -79,14 +79,12 @@ class MorphFilm:
             self.video.close()
 
 
-def _facing_from_depth(depth: np.ndarray, view: View) -> np.ndarray:
-    """Cosine between the viewing ray and the normal of the surface that a depth image [H, W] shows."""
+def _surface_from_depth(depth: np.ndarray, view: View) -> tuple[np.ndarray, np.ndarray]:
+    """Points and normals [H, W, 3] in the world of the surface that a depth image [H, W] shows."""
     v, u = np.mgrid[: view.height, : view.width] + 0.5
     rays = np.stack([(u - view.K[0, 2]) / view.K[0, 0], (v - view.K[1, 2]) / view.K[1, 1], np.ones_like(u)], axis=-1)
-    points = rays * depth[..., None]
-    normals = np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0))
-    cosine = np.abs((normals * rays).sum(-1))
-    return cosine / np.maximum(np.linalg.norm(normals, axis=-1) * np.linalg.norm(rays, axis=-1), 1e-12)
+    points = (rays * depth[..., None] - view.viewmat[:3, 3]) @ view.viewmat[:3, :3]
+    return points, np.cross(np.gradient(points, axis=1), np.gradient(points, axis=0))
 
 
 def _resized(view: View, height: int) -> View:
