@@ -112,6 +112,7 @@ def _check_same(runtime: Runtime, backend: str, dtype: torch.dtype, deterministi
 
 
 def _has(arch) -> bool:
+    ti.set_logging_level(ti.ERROR)  # Taichi warns of every library that it looks for in vain
     return ti.lang.misc.is_arch_supported(arch)
 
 
@@ -131,6 +132,7 @@ def _start(backend: str, dtype: torch.dtype, deterministic: bool, debug: bool) -
         force_scalarize_matrix=True,
         offline_cache=True,
         log_level=ti.WARN,
+        verbose=False,
         debug=debug,
         **options,
     )
