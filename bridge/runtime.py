@@ -1,5 +1,6 @@
 """The only place that starts Taichi: ``ti.init`` resets every field and array alive."""
 
+import contextlib
 import platform
 from dataclasses import dataclass
 
@@ -125,14 +126,15 @@ def _start(backend: str, dtype: torch.dtype, deterministic: bool, debug: bool) -
         )
     options = {"cpu_max_num_threads": 1} if deterministic and backend == "cpu" else {}
     # force_scalarize_matrix: without it the gradient of two matrix products takes 15 s to compile.
-    ti.init(
-        arch=arch,
-        default_fp=_DTYPES[dtype],
-        default_ip=ti.i32,
-        force_scalarize_matrix=True,
-        offline_cache=True,
-        log_level=ti.WARN,
-        verbose=False,
-        debug=debug,
-        **options,
-    )
+    with contextlib.redirect_stdout(None):  # Taichi prints the name of the backend
+        ti.init(
+            arch=arch,
+            default_fp=_DTYPES[dtype],
+            default_ip=ti.i32,
+            force_scalarize_matrix=True,
+            offline_cache=True,
+            log_level=ti.WARN,
+            verbose=False,
+            debug=debug,
+            **options,
+        )
