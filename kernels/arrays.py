@@ -25,6 +25,14 @@ def runs_on_cpu() -> bool:
     return impl.current_cfg().arch in (ti.x64, ti.arm64)
 
 
+def heavy_block_dim() -> int:
+    """``block_dim`` of a loop whose every turn is a lot of work (a tile, a chunk of an array).
+
+    On the CPU it is the number of turns that a thread takes at once, 512 unless told: fewer turns run on one thread.
+    """
+    return 1 if runs_on_cpu() else 128
+
+
 def real_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
     """A new zero-filled array of the runtime's floating-point type."""
     return _zeroed(real_dtype(), shape, needs_grad)

@@ -6,7 +6,7 @@ chunks, one thread a chunk; a chunk keeps the order of its elements, so the sort
 
 import taichi as ti
 
-from kernels.arrays import int_array
+from kernels.arrays import heavy_block_dim, int_array
 
 CHUNK = 1024
 """Elements a thread handles one after the other. Lavapipe ends serial loops after 65,536 turns: 6.7e7 elements."""
@@ -56,6 +56,7 @@ def _scan(
     n: ti.i32,
     chunks: ti.i32,
 ):
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         total = 0
         for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
@@ -68,6 +69,7 @@ def _scan(
             chunk_sums[chunk] = running
             running += ti.min(total, MAX_INT - running)
         offsets[n] = running
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         running = chunk_sums[chunk]
         for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
@@ -87,6 +89,7 @@ def _radix_pass(
     chunks: ti.i32,
     shift: ti.i32,
 ):
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         for digit in range(DIGITS):
             counts[chunk, digit] = 0
@@ -101,6 +104,7 @@ def _radix_pass(
             counts[chunk, digit] = running
             running += count
         totals[digit] = running
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         smaller = 0
         for digit in range(DIGITS):

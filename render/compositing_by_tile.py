@@ -6,6 +6,7 @@ The state of the pixels (transmittance, colour) lives in the output arrays.
 
 import taichi as ti
 
+from kernels.arrays import heavy_block_dim
 from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, mean_at
 from render.constants import ALPHA_MAX, ALPHA_MIN, CUTOFF_SLACK, SPAN_SLACK, TRANSMITTANCE_MIN
 
@@ -101,6 +102,7 @@ def composite_by_tile(
     columns: ti.i32,
     rows: ti.i32,
 ):
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for tile in range(transmittances.shape[0] * rows * columns):
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
@@ -200,6 +202,7 @@ def composite_by_tile_grad(
     rows: ti.i32,
     absgrad: ti.i32,
 ):
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for tile in range(transmittances.shape[0] * rows * columns):
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]

@@ -14,7 +14,7 @@ What u and J give to p and to the intrinsics is in render/camera_models_adjoint.
 
 import taichi as ti
 
-from kernels.arrays import runs_on_cpu
+from kernels.arrays import heavy_block_dim, runs_on_cpu
 from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
 from render.camera_models import CAMERA_MODELS, jacobian_rows
 from render.camera_models_adjoint import camera_adjoint
@@ -101,6 +101,7 @@ def _project_grad(
     block_size: ti.i32,
 ):
     # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for block in range((n + block_size - 1) // block_size):
         for c in range(cameras):
             w, t, f, k = rotation(viewmats, c), translation(viewmats, c), focal(Ks, c), principal(Ks, c)

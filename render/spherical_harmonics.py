@@ -12,7 +12,7 @@ rest keep their appearance when the Gaussian turns by R. The adjoint, with g = Î
 
 import taichi as ti
 
-from kernels.arrays import int_array, real_array, runs_on_cpu
+from kernels.arrays import heavy_block_dim, int_array, real_array, runs_on_cpu
 from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
 from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, COLOR_OFFSET, DIRECTION_MIN
 from render.harmonic_basis import basis_size, harmonic_basis, harmonic_gradient
@@ -156,6 +156,7 @@ def _spherical_harmonics_grad(
     block_size: ti.i32,
 ):
     # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
+    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for block in range((n + block_size - 1) // block_size):
         for c in range(cameras):
             eye, eye_bar = _eye(viewmats, c), ti.Vector([0.0, 0.0, 0.0])
