@@ -8,7 +8,38 @@ import taichi as ti
 
 from kernels.arrays import heavy_block_dim
 from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, mean_at
-from render.constants import ALPHA_MAX, ALPHA_MIN, CUTOFF_SLACK, SPAN_SLACK, TRANSMITTANCE_MIN
+from render.constants import (
+    ALPHA_MAX,
+    ALPHA_MIN,
+    CUTOFF_SLACK,
+    SPAN_SLACK,
+    TRANSMITTANCE_MIN,
+    TURNS_OF_A_CPU_THREAD,
+)
+
+
+@ti.func
+def _turns_of_a_tile(tiles):
+    turns = 1
+    if tiles < TURNS_OF_A_CPU_THREAD * TURNS_OF_A_CPU_THREAD:
+        turns = TURNS_OF_A_CPU_THREAD
+    return turns
+
+
+@ti.func
+def spread_tiles(i, tiles):
+    """The i-th of all tiles in an order that gives each thread, whose turns are neighbours, tiles all over the image.
+
+    The tiles laid out in rows of ``stride`` and taken column by column.
+    """
+    stride = ti.cast(ti.ceil(ti.sqrt(ti.cast(tiles, float))), ti.i32)
+    full, rest = tiles // stride, tiles % stride
+    # The first ``rest`` columns have one tile more.
+    long = rest * (full + 1)
+    column, row = i // (full + 1), i % (full + 1)
+    if i >= long:
+        column, row = rest + (i - long) // ti.max(full, 1), (i - long) % ti.max(full, 1)
+    return row * stride + column
 
 
 @ti.func
@@ -103,7 +134,12 @@ def composite_by_tile(
     rows: ti.i32,
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for tile in range(transmittances.shape[0] * rows * columns):
+    tiles = transmittances.shape[0] * rows * columns
+    turns = _turns_of_a_tile(tiles)
+    for turn in range(tiles * turns):
+        if turn % turns != 0:
+            continue
+        tile = spread_tiles(turn // turns, tiles)
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile + 1]
@@ -203,7 +239,12 @@ def composite_by_tile_grad(
     absgrad: ti.i32,
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for tile in range(transmittances.shape[0] * rows * columns):
+    tiles = transmittances.shape[0] * rows * columns
+    turns = _turns_of_a_tile(tiles)
+    for turn in range(tiles * turns):
+        if turn % turns != 0:
+            continue
+        tile = spread_tiles(turn // turns, tiles)
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile]

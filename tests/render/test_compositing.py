@@ -6,6 +6,7 @@ import taichi as ti
 
 from kernels.tape import copy_to_field
 from render.compositing import Compositing, composite, composite_grad
+from render.compositing_by_tile import spread_tiles
 from render.covariance import Covariance, covariance
 from render.projection import Projection, ProjectionSettings, project
 from render.projection_adjoint import project_grad
@@ -96,6 +97,19 @@ def test_under_a_tape_without_torch():
     h = 1e-7
     difference = (run(scales + h * direction)[0] - run(scales - h * direction)[0]) / (2 * h)
     assert difference == pytest.approx((run(scales)[1] * direction).sum(), rel=1e-5)
+
+
+@ti.kernel
+def _spread_all(order: ti.types.ndarray(), tiles: ti.i32):
+    for i in range(tiles):
+        order[i] = spread_tiles(i, tiles)
+
+
+@pytest.mark.parametrize("tiles", [1, 2, 3, 4, 5, 7, 12, 15, 16, 17, 99, 100, 101, 3600])
+def test_threads_get_every_tile_once(tiles):
+    order = ti.ndarray(ti.i32, tiles)
+    _spread_all(order, tiles)
+    assert sorted(order.to_numpy().tolist()) == list(range(tiles))
 
 
 def test_arrays_of_their_own():
