@@ -58,7 +58,7 @@ class BoundaryConfig(Section):
 class MaterialConfig(Section):
     """The constitutive law and its parameters."""
 
-    law: Literal["fixed_corotated", "neo_hookean"] = "fixed_corotated"
+    law: Literal["fixed_corotated", "neo_hookean", "hencky"] = "fixed_corotated"
     """Name of the law; docs/method.md has their equations."""
     youngs_modulus: Positive = 1.4e5
     """Young's modulus E. Unit: pressure (Pa in SI)."""

@@ -10,12 +10,12 @@ from typing import NamedTuple
 import taichi as ti
 
 from kernels.linalg import eye3, frobenius
-from kernels.polar import polar_rotation, polar_rotation_adjoint
 from mpm import transfers
 from mpm.constants import BULK_VISCOSITY, DAMPING, DT, MATERIAL_LAW, MATERIAL_MASS, MATERIAL_VOLUME
 from mpm.deformation import advance, advance_adjoint, trust_scale, trust_scale_adjoint
 from mpm.grid import clear_node, grid_velocity, grid_velocity_adjoint
 from mpm.laws import LAWS
+from mpm.laws.kinematics import kinematic_tensor, kinematic_tensor_adjoint
 from mpm.state import F_TOTAL, C, F, V, X, get_mat3, get_vec3, set_mat3, set_vec3
 
 
@@ -34,7 +34,7 @@ class StepKernels(NamedTuple):
 def step_kernels(nodes: int, law_name: str) -> StepKernels:
     """Kernels for splines of ``nodes`` nodes an axis (3 or 4) and the law of that name."""
     law = LAWS[law_name]
-    kirchhoff_stress = law.kirchhoff_stress
+    kirchhoff_stress, kinematics = law.kirchhoff_stress, law.kinematics
     parameter_count = len(law.parameters)
 
     @ti.func
@@ -47,20 +47,13 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         return a
 
     @ti.func
-    def rotation_of(a):
-        r = eye3()
-        if ti.static(law.uses_rotation):
-            r = polar_rotation(a)
-        return r
-
-    @ti.func
     def law_parameters(material: ti.template(), p):
         return ti.Vector([material[MATERIAL_LAW + i, p] for i in ti.static(range(parameter_count))])
 
     @ti.func
-    def viscous_stress(a, r, c, material: ti.template(), constants: ti.template(), p):
+    def viscous_stress(a, k, c, material: ti.template(), constants: ti.template(), p):
         """τ(A) + ζ tr(C) I."""
-        tau = kirchhoff_stress(a, r, law_parameters(material, p))
+        tau = kirchhoff_stress(a, k, law_parameters(material, p))
         return tau + constants[BULK_VISCOSITY] * c.trace() * eye3()
 
     @ti.func
@@ -83,7 +76,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         m = material[MATERIAL_MASS, p]
         a = controlled_f(states, slot, controls, interval, p)
         c = get_mat3(states, slot, C, p)
-        stress = viscous_stress(a, rotation_of(a), c, material, constants, p)
+        stress = viscous_stress(a, kinematic_tensor(kinematics, a), c, material, constants, p)
         affine = stress_scale(material, constants, p) * stress + m * c
         momentum = (constants[DAMPING] * m) * get_vec3(states, slot, V, p)
         transfers.p2g(grid, constants, get_vec3(states, slot, X, p), m, momentum, affine, nodes)
@@ -183,7 +176,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         grid_bar: ti.template(),
         adjoint: ti.template(),
         law_f: ti.template(),
-        law_r: ti.template(),
+        law_k: ti.template(),
         law_tau_bar: ti.template(),
         constants: ti.template(),
         p,
@@ -193,8 +186,8 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         c = get_mat3(states, source, C, p)
         m, damping = material[MATERIAL_MASS, p], constants[DAMPING]
         a = controlled_f(states, source, controls, interval, p)
-        r = rotation_of(a)
-        stress = viscous_stress(a, r, c, material, constants, p)
+        k = kinematic_tensor(kinematics, a)
+        stress = viscous_stress(a, k, c, material, constants, p)
         scale = stress_scale(material, constants, p)
         x_bar, m_bar, p_bar, affine_bar = transfers.p2g_adjoint(
             grid_bar, constants, x, m, (damping * m) * v, scale * stress + m * c, nodes
@@ -208,7 +201,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         material_bar[MATERIAL_MASS, p] = material_bar[MATERIAL_MASS, p] + mass_bar
         material_bar[MATERIAL_VOLUME, p] = material_bar[MATERIAL_VOLUME, p] + volume_bar
         law_f[p] = a
-        law_r[p] = r
+        law_k[p] = k
         law_tau_bar[p] = tau_bar
 
     @ti.kernel
@@ -225,11 +218,11 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         gravity_bar: ti.types.ndarray(ndim=4),
         adjoint: ti.types.ndarray(ndim=3),
         law_f: ti.template(),
-        law_r: ti.template(),
+        law_k: ti.template(),
         law_parameter: ti.template(),
         law_tau_bar: ti.template(),
         law_f_bar: ti.template(),
-        law_r_bar: ti.template(),
+        law_k_bar: ti.template(),
         law_parameter_bar: ti.template(),
         constants: ti.types.ndarray(ndim=1),
         walls: ti.types.ndarray(ndim=1),
@@ -249,7 +242,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
             for c in ti.static(range(3)):
                 gravity_bar[node, c] = gravity_bar[node, c] + share[c]
         for p in range(states.shape[2]):
-            law_r_bar[p] = 0.0 * eye3()
+            law_k_bar[p] = 0.0 * eye3()
             law_parameter[p] = law_parameters(material, p)
             law_parameter_bar[p] = 0.0 * law_parameters(material, p)
             if transfers.is_inside(get_vec3(states, source, X, p), grid, constants, nodes):
@@ -263,7 +256,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
                     grid_bar,
                     adjoint,
                     law_f,
-                    law_r,
+                    law_k,
                     law_tau_bar,
                     constants,
                     p,
@@ -272,7 +265,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
                 set_vec3(adjoint, 0, V, p, ti.Vector([0.0, 0.0, 0.0]))
                 set_mat3(adjoint, 0, C, p, 0.0 * eye3())
                 law_f[p] = eye3()
-                law_r[p] = eye3()
+                law_k[p] = eye3()
                 law_tau_bar[p] = 0.0 * eye3()
 
     @ti.kernel
@@ -282,15 +275,14 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         interval: ti.i32,
         material_bar: ti.types.ndarray(ndim=2),
         law_f: ti.template(),
-        law_r: ti.template(),
+        law_k: ti.template(),
         law_f_bar: ti.template(),
-        law_r_bar: ti.template(),
+        law_k_bar: ti.template(),
         law_parameter_bar: ti.template(),
     ):
         for p in range(adjoint.shape[2]):
             a_bar = law_f_bar[p]
-            if ti.static(law.uses_rotation):
-                a_bar += polar_rotation_adjoint(law_f[p], law_r[p], law_r_bar[p])
+            a_bar += kinematic_tensor_adjoint(kinematics, law_f[p], law_k[p], law_k_bar[p])
             set_mat3(adjoint, 0, F, p, get_mat3(adjoint, 0, F, p) + a_bar)
             if interval >= 0:
                 for i, j in ti.static(ti.ndrange(3, 3)):

@@ -22,4 +22,4 @@ def kirchhoff_stress(f, r, parameters):
     return 2.0 * mu * (f - r) @ f.transpose() + lam * (j - 1.0) * j * eye3()
 
 
-FIXED_COROTATED = Law("fixed_corotated", ("lam", "mu"), energy, kirchhoff_stress, uses_rotation=True)
+FIXED_COROTATED = Law("fixed_corotated", ("lam", "mu"), "rotation", energy, kirchhoff_stress)

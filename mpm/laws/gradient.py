@@ -15,22 +15,22 @@ from mpm.laws.law import Law
 
 @ti.data_oriented
 class StressGradient:
-    """Fields f, r, parameters -> tau of one law with their gradients, for up to ``capacity`` particles."""
+    """Fields f, k, parameters -> tau of one law with their gradients, for up to ``capacity`` particles."""
 
     def __init__(self, law: Law, capacity: int):
         self.law = law
         self.capacity = capacity
         matrix = dict(dtype=real_dtype(), shape=capacity, needs_grad=True, layout=ti.Layout.SOA)
         self.f = ti.Matrix.field(3, 3, **matrix)
-        self.r = ti.Matrix.field(3, 3, **matrix)
+        self.k = ti.Matrix.field(3, 3, **matrix)
         self.tau = ti.Matrix.field(3, 3, **matrix)
         self.parameters = ti.Vector.field(len(law.parameters), **matrix)
 
     @ti.kernel
     def stress(self, n: ti.i32):
-        """tau = kirchhoff_stress(f, r, parameters) for the first ``n`` particles."""
+        """tau = kirchhoff_stress(f, k, parameters) for the first ``n`` particles."""
         for p in range(n):
-            self.tau[p] = self.law.kirchhoff_stress(self.f[p], self.r[p], self.parameters[p])
+            self.tau[p] = self.law.kirchhoff_stress(self.f[p], self.k[p], self.parameters[p])
 
 
 # The program is not kept alive: destroyed after the next one has started, it would free that one's memory.

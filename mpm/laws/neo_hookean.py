@@ -22,4 +22,4 @@ def kirchhoff_stress(f, r, parameters):
     return mu * (f @ f.transpose() - eye3()) + lam * log_j * eye3()
 
 
-NEO_HOOKEAN = Law("neo_hookean", ("lam", "mu"), energy, kirchhoff_stress, uses_rotation=False)
+NEO_HOOKEAN = Law("neo_hookean", ("lam", "mu"), "none", energy, kirchhoff_stress)

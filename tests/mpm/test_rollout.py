@@ -157,5 +157,5 @@ def test_positions_that_are_no_numbers_touch_no_memory(monkeypatch, value):
     cloud = make_cloud()
     cloud["v"][3] = value
     monkeypatch.setattr("bridge.diffmpm.expect_finite", lambda *_: None)
-    with pytest.raises(SimulationError, match="not finite|left the grid"):
+    with pytest.raises(SimulationError, match=r"not finite|left the grid"):
         DiffMPM(make_config())(**cloud, steps=20)

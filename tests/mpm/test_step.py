@@ -15,6 +15,7 @@ CASES = {
     "quadratic": {},
     "cubic": {"kernel": "cubic"},
     "neo-hookean": {"material": NEO_HOOKEAN},
+    "hencky": {"material": {**NEO_HOOKEAN, "law": "hencky"}},
     "stabilised": STABILISED,
     "stabilised cubic neo-hookean": {"kernel": "cubic", "material": NEO_HOOKEAN, **STABILISED},
     **{

@@ -66,6 +66,10 @@ def kirchhoff_stress(f, lam, mu, law: str) -> torch.Tensor:
     j = torch.linalg.det(f)[:, None, None]
     if law == "neo_hookean":
         return mu * (f @ f.mT - eye) + lam * torch.log(j) * eye
+    if law == "hencky":
+        values, vectors = torch.linalg.eigh(f @ f.mT)
+        strain = vectors @ torch.diag_embed(torch.log(values) / 2) @ vectors.mT
+        return 2 * mu * strain + lam * trace(strain)[:, None, None] * eye
     return 2 * mu * (f - rotation(f)) @ f.mT + lam * (j - 1) * j * eye
 
 
