@@ -3,7 +3,6 @@
 One import path a symbol: ``import bridge`` and use what ``__all__`` names. Taichi starts at the first use.
 """
 
-# ruff: noqa: E402
 import os
 
 # torch's idle OpenMP threads spin for a while and starve Taichi's: 610 ms instead of 130 for two passes of the

@@ -20,8 +20,8 @@ def outside_error(count: int, step: int, particle: int, x: torch.Tensor) -> Simu
     """Particles that have left the grid, or whose positions are no numbers any more."""
     if not bool(torch.isfinite(x[particle]).all()):
         return SimulationError(
-            f"DiffMPM: the positions of {count} particles were not finite at step {step}, first particle {particle}; dt "
-            "may be too large, a deformation inverted, or an input enormous",
+            f"DiffMPM: the positions of {count} particles were not finite at step {step}, first particle {particle}; "
+            "dt may be too large, a deformation inverted, or an input enormous",
             count,
             step,
             particle,
