@@ -67,10 +67,7 @@ class NeighbourTree:
         if not 1 <= k <= min(MAX_K, self.n):
             raise InputError(f"nearest: k is {k}; expected 1 to {MAX_K}, at most the number of points, {self.n}")
         index, distance = int_array(count * k), real_array(count * k)
-        home = self.leaves  # nodes from here on hold at least k points, unless at the end
-        while LEAF * (self.leaves // home) < k and home > 1:
-            home //= 2
-        _nearest(queries, count, k, *self._arrays(), home, index, distance)
+        _nearest(queries, count, k, *self._arrays(), index, distance)
         return index, distance
 
     def within(self, queries: ti.Ndarray, count: int, radius: float) -> tuple[ti.Ndarray, ti.Ndarray, ti.Ndarray]:
@@ -206,12 +203,12 @@ def _box_distance(low: ti.template(), high: ti.template(), node, at):
 
 
 @ti.func
-def _after(node, root):
-    """The node to visit once the subtree of ``node`` is done, depth first inside ``root``; 0 when that is done too."""
+def _after(node):
+    """The node to visit once the subtree of ``node`` is done, depth first from left to right; 0 at the end."""
     v = node
-    while v != root and (v & 1) == 1:
+    while v > 1 and (v & 1) == 1:
         v >>= 1
-    return ti.select(v == root, 0, v + 1)
+    return ti.select(v > 1, v + 1, 0)
 
 
 @ti.func
@@ -239,33 +236,33 @@ def _nearest(
     high: ti.types.ndarray(),
     n: ti.i32,
     leaves: ti.i32,
-    home_level: ti.i32,
     index: ti.types.ndarray(),
     distance: ti.types.ndarray(),
 ):
-    """Start in the subtree of about k points that looks nearest; then the rest, from the inside out."""
+    """Depth first, the nearer child first; a bit of ``trail`` for each level says that this is the second one."""
     for q in range(count):
         at = load_vec3(queries, q)
-        up = 1
-        while up < home_level:
-            left, right = _box_distance(low, high, 2 * up, at), _box_distance(low, high, 2 * up + 1, at)
-            up = 2 * up + ti.cast(right < left, ti.i32)
-        root, found = up, 0
-        while root > 0:
-            node = root
-            while node > 0:
-                if found == k and _box_distance(low, high, node, at) > distance[q * k]:
-                    node = _after(node, root)
-                elif node < leaves:
-                    node = 2 * node
-                else:
+        node, trail, found, worst = 1, 0, 0, FAR * FAR
+        while node > 0:
+            near = _box_distance(low, high, node, at) <= worst
+            if near and node < leaves:
+                left, right = _box_distance(low, high, 2 * node, at), _box_distance(low, high, 2 * node + 1, at)
+                node = 2 * node + ti.cast(right < left, ti.i32)
+                trail <<= 1
+            else:
+                if near:
                     first = (node - leaves) * LEAF
                     for entry in range(first, ti.min(first + LEAF, n)):
                         d = load_vec3(points, entry) - at
-                        found = _insert(index, distance, q * k, found, k, order[entry], d.dot(d))
-                    node = _after(node, root)
-            root = ti.select(up > 1, up ^ 1, 0)
-            up >>= 1
+                        square = d.dot(d)
+                        if square <= worst:
+                            found = _insert(index, distance, q * k, found, k, order[entry], square)
+                            if found == k:
+                                worst = distance[q * k]
+                while node > 1 and (trail & 1) == 1:
+                    node, trail = node >> 1, trail >> 1
+                trail |= 1
+                node = ti.select(node > 1, node ^ 1, 0)
         _sort_heap(index, distance, q * k, k)
         for slot in range(q * k, (q + 1) * k):
             distance[slot] = ti.sqrt(distance[slot])
@@ -294,7 +291,7 @@ def _within(
         node, found = 1, 0
         while node > 0:
             if _box_distance(low, high, node, at) > radius * radius:
-                node = _after(node, 1)
+                node = _after(node)
             elif node < leaves:
                 node = 2 * node
             else:
@@ -305,7 +302,7 @@ def _within(
                         if store != 0:
                             index[start[q] + found], distance[start[q] + found] = order[entry], length
                         found += 1
-                node = _after(node, 1)
+                node = _after(node)
         counts[q] = found
 
 
