@@ -41,7 +41,7 @@ def bin_gaussians(
     cameras, n = depths.shape
     with launch_lock:
         centres, boxes, distances = (from_torch(tensor.detach()) for tensor in (means2d, radii, depths))
-        memory = available_bytes(means2d.device)
+        memory = available_bytes()
         tiles = make_lists(centres, boxes, distances, cameras, n, width, height, tile_size, memory)
         return export_lists(tiles, cameras, n, means2d.device)
 

@@ -78,7 +78,7 @@ class _Composite(torch.autograd.Function):
                 colors_per_camera=len(colors) > 1,
                 needs_grad=differentiable,
                 absgrad=absgrad,
-                memory=available_bytes(device),
+                memory=available_bytes(),
             )
             load(radii, b.radii)
             for tensor, array in zip(tensors, _inputs(b), strict=True):

@@ -9,18 +9,24 @@ MAX_INDEX = 2**31 - 1
 """Kernels index with int32."""
 
 
-def available_bytes(device: torch.device) -> int | None:
-    """Memory that can be had on ``device``; None where the system does not say."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    try:
-        with open("/proc/meminfo") as lines:
-            return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
-    except (OSError, StopIteration):
-        return None
+def available_bytes() -> int | None:
+    """Memory that the runtime can have; None where the system does not say.
+
+    On CUDA all that the device has: what is free now leaves out what Taichi's and torch's pools hold and would use again.
+    """
+    backend = current().backend
+    if backend == "cuda":
+        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    if backend == "cpu":
+        try:
+            with open("/proc/meminfo") as lines:
+                return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable"))
+        except (OSError, StopIteration):
+            return None
+    return None
 
 
-def expect_fits(owner: str, what: str, numbers: int, largest: int, device: torch.device, advice: str) -> None:
+def expect_fits(owner: str, what: str, numbers: int, largest: int, advice: str) -> None:
     """Raise unless ``numbers`` values in all fit the memory and the ``largest`` array 32-bit indices.
 
     Args:
@@ -29,7 +35,7 @@ def expect_fits(owner: str, what: str, numbers: int, largest: int, device: torch
     """
     if largest > MAX_INDEX:
         raise InputError(f"{owner}: {what} need an array of {largest} numbers; expected at most {MAX_INDEX}: {advice}")
-    needed, available = numbers * current().dtype.itemsize, available_bytes(device)
+    needed, available = numbers * current().dtype.itemsize, available_bytes()
     if available is not None and needed > available:
         raise InputError(
             f"{owner}: {what} need about {gibibytes(needed)} of memory; {gibibytes(available)} are available: {advice}"

@@ -1,10 +1,12 @@
 """What ``rasterization`` expects of its arguments, each mistake with one clear error."""
 
+import numbers
+
 import torch
 from torch import Tensor
 
 from bridge.checks import expect_finite, expect_real, expect_shape
-from bridge.memory import expect_fits
+from bridge.memory import MAX_INDEX, expect_fits
 from configs.errors import InputError
 from render.camera_models import CAMERA_MODELS
 
@@ -43,8 +45,9 @@ def check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> N
 
 def whole_pixels(**sizes) -> list[int]:
     for name, value in sizes.items():
-        if isinstance(value, bool) or int(value) != value or value < 1:
-            raise InputError(f"{OWNER}: {name} is {value}; expected a positive whole number of pixels")
+        number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+        if not (number and 1 <= value <= MAX_INDEX and int(value) == value):
+            raise InputError(f"{OWNER}: {name} is {value!r}; expected a positive whole number of pixels")
     return [int(value) for value in sizes.values()]
 
 
@@ -106,10 +109,10 @@ def check_memory(cameras: int, n: int, height: int, width: int, colors: Tensor, 
     """Raise unless the images and the projected Gaussians fit memory and 32-bit indices."""
     pixels, channels = cameras * height * width, colors.shape[-1]
     largest = max(pixels * max(channels, 2), cameras * n * max(channels, 3), n * 9, colors.numel())
-    numbers = pixels * (channels + NUMBERS_PER_PIXEL) + cameras * n * NUMBERS_PER_GAUSSIAN + colors.numel()
+    count = pixels * (channels + NUMBERS_PER_PIXEL) + cameras * n * NUMBERS_PER_GAUSSIAN + colors.numel()
     what = f"{cameras} images of {width}×{height} pixels and {channels} channels of {n} Gaussians"
     advice = "draw fewer cameras at a time, or smaller images"
-    expect_fits(OWNER, what, numbers * (2 if needs_grad else 1), largest, colors.device, advice)
+    expect_fits(OWNER, what, count * (2 if needs_grad else 1), largest, advice)
 
 
 def _expect_semidefinite(covars: Tensor) -> None:

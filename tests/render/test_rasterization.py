@@ -215,6 +215,8 @@ def broken(name, index, value):
         (lambda: dict(viewmats=torch.zeros(0, 4, 4), Ks=torch.zeros(0, 3, 3)), "no cameras"),
         (lambda: dict(width=0), "width is 0"),
         (lambda: dict(height=2.5), "height is 2.5"),
+        (lambda: dict(height=float("nan")), "height is nan"),
+        (lambda: dict(width="wide"), "width is 'wide'"),
         (lambda: dict(near_plane=2.0, far_plane=1.0), "near_plane is 2.0"),
         (lambda: dict(eps2d=-1.0), "eps2d is -1.0"),
         (lambda: dict(render_mode="rgb"), "render_mode is 'rgb'; expected one of RGB, D, ED"),
@@ -282,12 +284,12 @@ def test_more_tile_hits_than_32_bits_say_how_many():
 def test_too_little_memory_says_how_much(monkeypatch):
     scene = everywhere(200)
     with monkeypatch.context() as patch:
-        patch.setattr("bridge.compositing.available_bytes", lambda device: 1000)
+        patch.setattr("bridge.compositing.available_bytes", lambda: 1000)
         with pytest.raises(
             InputError, match=r"tiles 51200 times, which takes 0.00 GiB, of which 0.00 GiB are available"
         ):
             draw(scene)
-        patch.setattr("bridge.memory.available_bytes", lambda device: 2**20)
+        patch.setattr("bridge.memory.available_bytes", lambda: 2**20)
         with pytest.raises(
             InputError, match=r"1 images of 256×256 pixels .* need about 0.01 GiB of memory; 0.00 GiB are"
         ):
