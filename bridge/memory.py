@@ -12,7 +12,7 @@ MAX_INDEX = 2**31 - 1
 def available_bytes() -> int | None:
     """Memory that the runtime can have; None where the system does not say.
 
-    On CUDA all that the device has: what is free now leaves out what Taichi's and torch's pools hold and would use again.
+    On CUDA all that the device has: what is free leaves out what Taichi's and torch's pools hold and would use again.
     """
     backend = current().backend
     if backend == "cuda":
