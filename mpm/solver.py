@@ -72,7 +72,7 @@ class Solver:
 
     def step_adjoint(self, rollout: Rollout, number: int, slot: int, adjoint: ti.Ndarray) -> None:
         """``adjoint`` of the state after step ``number`` becomes that of the state before it, in ``slot``."""
-        law = stress_gradient(self.law, rollout.n)
+        workspace = stress_gradient(self.law, rollout.n)
         interval = rollout.interval_of(number)
         self.kernels.scatter_adjoint(
             rollout.states,
@@ -86,27 +86,17 @@ class Solver:
             self.grid_bar,
             self.gravity_bar,
             adjoint,
-            law.f,
-            law.k,
-            law.parameters,
-            law.tau.grad,
-            law.f.grad,
-            law.k.grad,
-            law.parameters.grad,
+            workspace,
             rollout.constants,
             self.walls,
         )
-        law.stress.grad(rollout.n)
+        workspace.stress.grad(rollout.n)
         self.kernels.finish_adjoint(
             adjoint,
             rollout.controls.grad,
             interval,
             rollout.material.grad,
-            law.f,
-            law.k,
-            law.f.grad,
-            law.k.grad,
-            law.parameters.grad,
+            workspace,
         )
 
 

@@ -137,11 +137,11 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         grid: ti.template(),
         grid_bar: ti.template(),
         adjoint: ti.template(),
-        a_bars: ti.template(),
+        workspace: ti.template(),
         constants: ti.template(),
         p,
     ):
-        """Adjoint of G2P and of the particle's update; leaves dL/dA so far in ``a_bars``."""
+        """Adjoint of G2P and of the particle's update; leaves dL/dA so far in ``workspace``."""
         dt = constants[DT]
         x = get_vec3(states, source, X, p)
         a = controlled_f(states, source, controls, interval, p)
@@ -163,7 +163,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         set_vec3(adjoint, 0, X, p, x_bar)
         set_mat3(adjoint, 0, F, p, f_bar)
         set_mat3(adjoint, 0, F_TOTAL, p, f_total_bar)
-        a_bars[p] = a_bar
+        workspace.f.grad[p] = a_bar
 
     @ti.func
     def momentum_adjoint(
@@ -175,13 +175,11 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         material_bar: ti.template(),
         grid_bar: ti.template(),
         adjoint: ti.template(),
-        law_f: ti.template(),
-        law_k: ti.template(),
-        law_tau_bar: ti.template(),
+        workspace: ti.template(),
         constants: ti.template(),
         p,
     ):
-        """Adjoint of P2G; leaves the law's arguments and dL/dτ for its gradient kernel."""
+        """Adjoint of P2G; leaves the law's arguments and dL/dτ in ``workspace`` for its gradient kernel."""
         x, v = get_vec3(states, source, X, p), get_vec3(states, source, V, p)
         c = get_mat3(states, source, C, p)
         m, damping = material[MATERIAL_MASS, p], constants[DAMPING]
@@ -200,9 +198,9 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         volume_bar = -transfers.inverse_inertia(constants, nodes) * constants[DT] * frobenius(stress, affine_bar)
         material_bar[MATERIAL_MASS, p] = material_bar[MATERIAL_MASS, p] + mass_bar
         material_bar[MATERIAL_VOLUME, p] = material_bar[MATERIAL_VOLUME, p] + volume_bar
-        law_f[p] = a
-        law_k[p] = k
-        law_tau_bar[p] = tau_bar
+        workspace.f[p] = a
+        workspace.k[p] = k
+        workspace.tau.grad[p] = tau_bar
 
     @ti.kernel
     def scatter_adjoint(
@@ -217,13 +215,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         grid_bar: ti.types.ndarray(ndim=4),
         gravity_bar: ti.types.ndarray(ndim=4),
         adjoint: ti.types.ndarray(ndim=3),
-        law_f: ti.template(),
-        law_k: ti.template(),
-        law_parameter: ti.template(),
-        law_tau_bar: ti.template(),
-        law_f_bar: ti.template(),
-        law_k_bar: ti.template(),
-        law_parameter_bar: ti.template(),
+        workspace: ti.template(),
         constants: ti.types.ndarray(ndim=1),
         walls: ti.types.ndarray(ndim=1),
     ):
@@ -236,15 +228,15 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
             grid_velocity(grid, constants, walls, node)
         for p in range(states.shape[2]):
-            update_adjoint(states, source, target, controls, interval, grid, grid_bar, adjoint, law_f_bar, constants, p)
+            update_adjoint(states, source, target, controls, interval, grid, grid_bar, adjoint, workspace, constants, p)
         for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
             share = grid_velocity_adjoint(grid, grid_bar, constants, walls, node)
             for c in ti.static(range(3)):
                 gravity_bar[node, c] = gravity_bar[node, c] + share[c]
         for p in range(states.shape[2]):
-            law_k_bar[p] = 0.0 * eye3()
-            law_parameter[p] = law_parameters(material, p)
-            law_parameter_bar[p] = 0.0 * law_parameters(material, p)
+            workspace.k.grad[p] = 0.0 * eye3()
+            workspace.parameters[p] = law_parameters(material, p)
+            workspace.parameters.grad[p] = 0.0 * law_parameters(material, p)
             if transfers.is_inside(get_vec3(states, source, X, p), grid, constants, nodes):
                 momentum_adjoint(
                     states,
@@ -255,18 +247,16 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
                     material_bar,
                     grid_bar,
                     adjoint,
-                    law_f,
-                    law_k,
-                    law_tau_bar,
+                    workspace,
                     constants,
                     p,
                 )
             else:
                 set_vec3(adjoint, 0, V, p, ti.Vector([0.0, 0.0, 0.0]))
                 set_mat3(adjoint, 0, C, p, 0.0 * eye3())
-                law_f[p] = eye3()
-                law_k[p] = eye3()
-                law_tau_bar[p] = 0.0 * eye3()
+                workspace.f[p] = eye3()
+                workspace.k[p] = eye3()
+                workspace.tau.grad[p] = 0.0 * eye3()
 
     @ti.kernel
     def finish_adjoint(
@@ -274,21 +264,17 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         controls_bar: ti.types.ndarray(ndim=4),
         interval: ti.i32,
         material_bar: ti.types.ndarray(ndim=2),
-        law_f: ti.template(),
-        law_k: ti.template(),
-        law_f_bar: ti.template(),
-        law_k_bar: ti.template(),
-        law_parameter_bar: ti.template(),
+        workspace: ti.template(),
     ):
         for p in range(adjoint.shape[2]):
-            a_bar = law_f_bar[p]
-            a_bar += kinematic_tensor_adjoint(kinematics, law_f[p], law_k[p], law_k_bar[p])
+            f, k, k_bar = workspace.f[p], workspace.k[p], workspace.k.grad[p]
+            a_bar = workspace.f.grad[p] + kinematic_tensor_adjoint(kinematics, f, k, k_bar)
             set_mat3(adjoint, 0, F, p, get_mat3(adjoint, 0, F, p) + a_bar)
             if interval >= 0:
                 for i, j in ti.static(ti.ndrange(3, 3)):
                     controls_bar[interval, p, i, j] = controls_bar[interval, p, i, j] + a_bar[i, j]
             for i in ti.static(range(parameter_count)):
                 row = MATERIAL_LAW + i
-                material_bar[row, p] = material_bar[row, p] + law_parameter_bar[p][i]
+                material_bar[row, p] = material_bar[row, p] + workspace.parameters.grad[p][i]
 
     return StepKernels(step, scatter_adjoint, finish_adjoint)
