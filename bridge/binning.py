@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from bridge.checks import expect_shape
 from bridge.exchange import from_torch, to_torch
 from bridge.memory import available_bytes
 from bridge.runtime import current
@@ -35,10 +36,13 @@ def bin_gaussians(
         means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
 
     Raises:
-        InputError: more entries than 32-bit indices or memory allow.
+        InputError: shapes that do not fit, more entries than 32-bit indices or memory allow.
     """
     current()
+    expect_shape("bin_gaussians", "depths", depths, ("C", "N"))
     cameras, n = depths.shape
+    expect_shape("bin_gaussians", "means2d", means2d, (cameras, n, 2))
+    expect_shape("bin_gaussians", "radii", radii, (cameras, n, 2))
     with launch_lock:
         centres, boxes, distances = (from_torch(tensor.detach()) for tensor in (means2d, radii, depths))
         memory = available_bytes()

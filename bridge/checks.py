@@ -22,6 +22,12 @@ def expect_shape(owner: str, name: str, tensor: torch.Tensor, shape: tuple[int |
         raise InputError(f"{owner}: {name} has shape {_text(tuple(tensor.shape))}; expected {_text(shape)}")
 
 
+def expect_shapes(owner: str, tensors: dict[str, torch.Tensor], shapes: dict[str, tuple[int | str, ...]]) -> None:
+    """``expect_shape`` for each name of ``shapes``."""
+    for name, shape in shapes.items():
+        expect_shape(owner, name, tensors[name], shape)
+
+
 def expect_finite(owner: str, name: str, tensor: torch.Tensor) -> None:
     """Raise, with the first index, if ``tensor`` holds a NaN or an infinity."""
     values = tensor.detach()

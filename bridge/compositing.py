@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bridge.binning import export_lists
+from bridge.checks import expect_shape, expect_shapes
 from bridge.exchange import load, to_torch
 from bridge.memory import available_bytes
 from bridge.projection import export, seed
@@ -14,6 +15,8 @@ from bridge.runtime import current
 from kernels.lock import launch_lock
 from render.compositing import Compositing, composite, composite_grad
 from render.constants import TILE_SIZE
+
+OWNER = "composite_gaussians"
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,19 @@ def composite_gaussians(
         backgrounds: [C, D]; None is black.
         absgrad: after ``backward``, ``means2d.absgrad`` holds the absolute gradients summed over the pixels
             (Ye et al., "AbsGS", 2024).
+
+    Raises:
+        InputError: shapes that do not fit, or tile lists beyond memory or 32-bit indices.
     """
     current()
+    expect_shape(OWNER, "radii", radii, ("C", "N", 2))
+    c, n = radii.shape[:2]
+    gaussians = {"means2d": means2d, "depths": depths, "conics": conics, "opacities": opacities}
+    shapes: dict[str, tuple[int | str, ...]] = {"means2d": (c, n, 2), "depths": (c, n), "conics": (c, n, 3)}
+    expect_shapes(OWNER, gaussians, {**shapes, "opacities": (c, n)})
+    expect_shape(OWNER, "colors", colors, (1 if len(colors) == 1 else c, n, "D"))
+    if backgrounds is not None:
+        expect_shape(OWNER, "backgrounds", backgrounds, (c, colors.shape[-1]))
     if backgrounds is None:
         backgrounds = colors.new_zeros(len(radii), colors.shape[-1])
     tensors = (means2d, depths, conics, opacities, colors, backgrounds)

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor
 
+from bridge.checks import expect_shape
+
 EIGENVALUE_GAP_MIN = 1e-6
 """Relative gap below which two axes of a Gaussian are equally long: its normal then has no derivative."""
 
@@ -19,7 +21,18 @@ def gaussian_normals(
 
     Args:
         means: [N, 3]. viewmats: [C, 4, 4]. quats: [N, 4] and scales: [N, 3], or covars: [N, 3, 3].
+
+    Raises:
+        InputError: shapes that do not fit, or neither of the two.
     """
+    owner, n = "gaussian_normals", len(means)
+    expect_shape(owner, "means", means, ("N", 3))
+    expect_shape(owner, "viewmats", viewmats, ("C", 4, 4))
+    if covars is not None:
+        expect_shape(owner, "covars", covars, (n, 3, 3))
+    else:
+        expect_shape(owner, "quats", quats, (n, 4))  # type: ignore[arg-type]  # None is named too
+        expect_shape(owner, "scales", scales, (n, 3))  # type: ignore[arg-type]
     with torch.no_grad():
         rotation = viewmats[:, :3, :3]
         if camera_model == "ortho":

@@ -4,17 +4,26 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from bridge.checks import expect_shape, expect_shapes
 from bridge.exchange import load, to_torch
 from bridge.runtime import current
+from configs.errors import InputError
 from kernels.lock import launch_lock
+from render.camera_models import CAMERA_MODELS
 from render.covariance import Covariance, covariance, covariance_grad
 from render.projection import Projection, ProjectionSettings, project
 from render.projection_adjoint import project_grad
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
-    """Covariances [N, 3, 3] from quaternions (w, x, y, z) [N, 4] of any length and scales [N, 3]."""
+    """Covariances [N, 3, 3] from quaternions (w, x, y, z) [N, 4] of any length but 0 and scales [N, 3].
+
+    Raises:
+        InputError: shapes that do not fit.
+    """
     current()
+    expect_shape("covariances", "quats", quats, ("N", 4))
+    expect_shape("covariances", "scales", scales, (len(quats), 3))
     return _Covariances.apply(quats, scales)
 
 
@@ -34,8 +43,20 @@ def project_gaussians(
     Returns:
         radii int32 [C, N, 2], means2d [C, N, 2], depths [C, N], conics [C, N, 3], opacities [C, N]; zeros for what the
         camera does not see. render.projection says what they are.
+
+    Raises:
+        InputError: shapes that do not fit, or an unknown camera model.
     """
     current()
+    owner = "project_gaussians"
+    expect_shape(owner, "means", means, ("N", 3))
+    expect_shape(owner, "viewmats", viewmats, ("C", 4, 4))
+    n = len(means)
+    tensors = {"covars": covars, "opacities": opacities, "Ks": Ks}
+    expect_shapes(owner, tensors, {"covars": (n, 3, 3), "opacities": (n,), "Ks": (len(viewmats), 3, 3)})
+    if settings.camera_model not in CAMERA_MODELS:
+        expected = ", ".join(CAMERA_MODELS)
+        raise InputError(f"{owner}: camera_model is {settings.camera_model!r}; expected {expected}")
     inputs = (means, covars, opacities, viewmats, Ks)
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
     return _Project.apply(settings, differentiable, *inputs)

@@ -67,7 +67,19 @@ def view_colors(
         means: [N, 3]. viewmats: [C, 4, 4].
         coeffs: [1, N, K, D] for all cameras, or [C, N, K, D].
         rotations: from the frame of the coefficients to the world [N, 3, 3], such as the rotation of a deformed body.
+
+    Raises:
+        InputError: shapes that do not fit, a degree that is not 0 to 4 or lacks coefficients.
     """
+    owner = "view_colors"
+    expect_shape(owner, "means", means, ("N", 3))
+    expect_shape(owner, "viewmats", viewmats, ("C", 4, 4))
+    c, n = len(viewmats), len(means)
+    expect_shape(owner, "radii", radii, (c, n, 2))
+    expect_shape(owner, "coeffs", coeffs, (1 if len(coeffs) == 1 else c, n, "K", "D"))
+    if rotations is not None:
+        expect_shape(owner, "rotations", rotations, (n, 3, 3))
+    check_degree(owner, "degree", degree, coeffs.shape[2])
     return _apply(degree, True, radii, means, viewmats, coeffs, rotations)
 
 
