@@ -112,6 +112,27 @@ def test_absgrad_bounds_the_gradient():
     assert meta["means2d"].absgrad.abs().sum() > meta["means2d"].grad.abs().sum() > 0
 
 
+@pytest.mark.parametrize("absgrad", [False, True])
+def test_meta_feeds_densification(absgrad):
+    """What gsplat's default strategy accumulates, in its dense branch: gradient norms in half images, and counts."""
+    scene = leaves(random_scene(n=60))
+    images, _, meta = draw(scene, absgrad=absgrad)
+    meta["means2d"].retain_grad()
+    (images**2).mean().backward()
+    gradients = (meta["means2d"].absgrad if absgrad else meta["means2d"].grad).clone()
+    gradients[..., 0] *= meta["width"] / 2.0 * meta["n_cameras"]
+    gradients[..., 1] *= meta["height"] / 2.0 * meta["n_cameras"]
+    seen = (meta["radii"] > 0).all(dim=-1)
+    ids = torch.where(seen)[1]
+    norms = torch.zeros(60, dtype=torch.float64).index_add_(0, ids, gradients[seen].norm(dim=-1))
+    counts = torch.zeros(60).index_add_(0, ids, torch.ones(len(ids)))
+    assert (gradients[~seen] == 0).all()
+    assert ((norms > 0) <= (counts > 0)).all()
+    assert (norms > 0).double().mean() > 0.5
+    assert (meta["radii"][seen].max(dim=-1).values > 0).all()
+    assert meta["gaussian_ids"] is None
+
+
 def test_two_forwards_alive_before_a_backward():
     def gradient(seed):
         scene = leaves(random_scene(seed=seed))
