@@ -10,7 +10,7 @@ from configs.errors import InputError
 from configs.explain import explain
 from configs.upsample import UpsampleConfig
 
-_SHAPE_KEYS = ("sigma0", "thickness", "surface_threshold")
+_SHAPE_KEYS = ("M", "sigma0", "thickness", "surface_threshold", "k_F", "seed")
 
 
 def default_cfg() -> dict:
@@ -37,7 +37,8 @@ def synthesize_runtime_surface(
         return_torch: tensors, else NumPy arrays.
 
     Returns:
-        points [M, 3], cov [M, 3, 3], normals [M, 3]. The tensors keep their ``.grad``.
+        points [M, 3], cov [M, 3, 3], normals [M, 3]; without ``cfg["M"]`` one for each surface particle. The tensors
+        keep their ``.grad``.
 
     Raises:
         InputError: a setting that does not exist, and what ``SurfaceUpsampler`` refuses.

@@ -158,8 +158,7 @@ def _spread(bits):
     v = (v | (v << 16)) & 0x030000FF
     v = (v | (v << 8)) & 0x0300F00F
     v = (v | (v << 4)) & 0x030C30C3
-    v = (v | (v << 2)) & 0x09249249
-    return v
+    return (v | (v << 2)) & 0x09249249
 
 
 @ti.kernel

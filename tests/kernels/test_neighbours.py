@@ -61,7 +61,7 @@ def test_nearest(name, k):
 def test_ties_go_by_index():
     x = cloud("lattice")
     y = x + 0.25  # the middle of each cell: eight nearest at one distance
-    index, distance = nearest(x, y, 20)
+    index, _ = nearest(x, y, 20)
     squares = ((y[:, None] - x) ** 2).sum(axis=2)  # exact: halves and quarters
     order = np.lexsort((np.broadcast_to(np.arange(len(x)), squares.shape), squares), axis=1)[:, :20]
     np.testing.assert_array_equal(index, order)

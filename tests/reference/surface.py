@@ -47,3 +47,9 @@ def gaussians(x, F, normals, sigma, thickness):
     covars = sigma**2 * F @ shape @ F.transpose(1, 2)
     directions = torch.linalg.solve(F.transpose(1, 2), normals) * torch.linalg.det(F).sign()[:, None]
     return x, covars, directions / directions.norm(dim=1, keepdim=True)
+
+
+def interpolated(x, F, neighbours, weights, offsets):
+    """Positions Σ w (x_i + F_i r) and deformation gradients Σ w F_i of children, by torch."""
+    carried = x[neighbours] + (F[neighbours] @ offsets[..., None])[..., 0]
+    return (weights[..., None] * carried).sum(dim=1), (weights[..., None, None] * F[neighbours]).sum(dim=1)

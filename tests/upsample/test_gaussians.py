@@ -210,7 +210,7 @@ def test_runtime_surface():
     for changes, differentiable in ((cfg, False), ({"differentiable": False}, True)):
         quiet: dict[str, Any] = synthesize_runtime_surface(x, F, changes, differentiable)
         assert not any(t.requires_grad for t in quiet.values())
-    with pytest.raises(InputError, match="cfg has 'anisotropy_factor', 'h_mul'; expected sigma0"):
+    with pytest.raises(InputError, match="cfg has 'anisotropy_factor', 'h_mul'; expected M, sigma0"):
         synthesize_runtime_surface(x, F, {"h_mul": 1, "anisotropy_factor": 2})
     with pytest.raises(InputError, match="sigma0 is -1"):
         synthesize_runtime_surface(x, F, {"sigma0": -1})
