@@ -4,7 +4,7 @@ import importlib
 import os
 import sys
 
-BENCHMARKS = {"render": "experiments.bench_render"}
+BENCHMARKS = {"mpm": "experiments.bench_mpm", "render": "experiments.bench_render"}
 """Names and the modules whose ``main(arguments)`` measures."""
 
 

@@ -1,0 +1,193 @@
+"""How fast the physics is: ``python -m scripts.bench mpm``.
+
+An elastic cube of 8 particles per cell in free flight, quadratic or cubic splines: medians over whole rollouts of the
+time of one step, forward and forward + backward (the gradient by the initial state, controls, material and gravity),
+and of a baseline in DiffTaichi's style, in the same process.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import taichi as ti
+from rich.console import Console
+from rich.table import Table
+
+import bridge
+from configs.errors import InputError
+from configs.mpm import MPMConfig
+from experiments.bench_mpm_baseline import DiffTaichiStyle
+from experiments.versions import versions
+from mpm.constants import COUNT, DAMPING, DT, SPACING
+from mpm.rollout import Rollout
+from mpm.solver import Solver, run, run_adjoint
+from mpm.state import COMPONENTS, F_TOTAL, F, V, X
+
+CPU_CASES, GPU_CASES = ("30/64",), ("46/64", "100/128")
+"""Particles along an edge of the cube / nodes along an edge of the grid."""
+TABLE_WIDTH = 110
+"""Characters of the table, also where the output is no terminal."""
+DT_SIZE, LAM, MU, DENSITY = 1e-4, 4e4, 6e4, 1000.0
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One simulator on one cube."""
+
+    simulator: str
+    particles: int
+    grid: int
+    """Nodes along an edge."""
+    first_gradient_s: float
+    """The first forward and backward, compilation included."""
+    forward_ms: float
+    """One step, median."""
+    both_ms: float
+    """One step forward and backward, median."""
+
+    @property
+    def rate(self) -> float:
+        """Particle steps forward and backward per second."""
+        return 1e3 * self.particles / self.both_ms
+
+
+def cube(edge: int, grid: int) -> tuple[np.ndarray, np.ndarray]:
+    """Positions and velocities [N, 3] of a cube in the middle of the unit cube."""
+    spacing = 0.5 / grid
+    axis = (np.arange(edge) - (edge - 1) / 2) * spacing + 0.5
+    x = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3).astype(np.float32)
+    v = 0.1 * np.random.default_rng(0).standard_normal(x.shape).astype(np.float32)
+    return x, v
+
+
+def make_rollout(solver: Solver, x: np.ndarray, v: np.ndarray, steps: int, intervals: int) -> Rollout:
+    """The cube as a rollout of ours."""
+    n, h = len(x), solver.config.grid.spacing
+    rollout = solver.rollout(n=n, steps=steps, intervals=intervals)
+    state = np.zeros((1, COMPONENTS, n), np.float32)
+    state[0, X : X + 3], state[0, V : V + 3] = x.T, v.T
+    state[0, F : F + 9] = state[0, F_TOTAL : F_TOTAL + 9] = np.eye(3).reshape(9, 1)
+    rollout.initial.from_numpy(state)
+    rows = [h**3 / 8 * DENSITY, h**3 / 8, LAM, MU]
+    rollout.material.from_numpy(np.repeat(np.array(rows, np.float32)[:, None], n, axis=1))
+    constants = np.zeros(COUNT, np.float32)
+    constants[[DT, DAMPING, SPACING]] = DT_SIZE, 1.0, h
+    rollout.constants.from_numpy(constants)
+    return rollout
+
+
+def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeats: int) -> Measurement:
+    """diffmpm on the cube."""
+    config = MPMConfig.model_validate(
+        {
+            "grid": {"origin": (0, 0, 0), "spacing": 1 / grid, "size": (grid, grid, grid)},
+            "kernel": kernel,
+            "dt": DT_SIZE,
+            "material": {"law": law},
+            "memory_budget_mb": 1e5,
+        }
+    )
+    x, v = cube(edge, grid)
+    solver = Solver(config)
+    rollout = make_rollout(solver, x, v, steps, intervals=max(1, steps // 5))
+
+    def backward():
+        rollout.frames.grad.fill(1.0)
+        run_adjoint(solver, rollout)
+
+    name = f"diffmpm {law}, {kernel}"
+    return _time(name, len(x), grid, steps, repeats, lambda: run(solver, rollout), backward)
+
+
+def measure_baseline(edge: int, grid: int, steps: int, repeats: int) -> Measurement:
+    """The baseline on the cube."""
+    x, v = cube(edge, grid)
+    baseline = DiffTaichiStyle(len(x), steps, grid, DT_SIZE, LAM, MU, DENSITY)
+    baseline.start(x, v)
+    return _time("DiffTaichi style", len(x), grid, steps, repeats, baseline.forward, baseline.backward)
+
+
+def _time(
+    name: str,
+    n: int,
+    grid: int,
+    steps: int,
+    repeats: int,
+    forward: Callable[[], None],
+    backward: Callable[[], None],
+) -> Measurement:
+    forwards, both = [], []
+    for _ in range(repeats + 1):
+        start = _now()
+        forward()
+        middle = _now()
+        backward()
+        forwards.append(middle - start)
+        both.append(_now() - start)
+    per_step = [1e3 * statistics.median(times[1:]) / steps for times in (forwards, both)]
+    return Measurement(name, n, grid, both[0], *per_step)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure, print a table, write JSON."""
+    parser = argparse.ArgumentParser(prog="scripts.bench mpm", description=__doc__)
+    parser.add_argument("--cases", nargs="+", metavar="EDGE/GRID", help="cubes of EDGE³ particles on GRID³ nodes")
+    parser.add_argument("--backend", default="auto", choices=("auto", "cpu", "cuda", "vulkan"))
+    parser.add_argument("--law", default="fixed_corotated", help="material law (default: fixed_corotated)")
+    parser.add_argument("--kernel", default="quadratic", choices=("quadratic", "cubic"))
+    parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of a rollout (default: 20)")
+    parser.add_argument("--repeats", type=int, default=7, metavar="N", help="timed rollouts (default: 7)")
+    parser.add_argument("--baseline", action="store_true", help="also time a baseline in DiffTaichi's style")
+    parser.add_argument("--output", type=Path, metavar="FILE", help="where the numbers go, as JSON")
+    args = parser.parse_args(arguments)
+    try:
+        _run(args)
+    except (InputError, ValueError) as error:
+        print(f"bench: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _run(args: argparse.Namespace) -> None:
+    runtime = bridge.init(args.backend)
+    cases = args.cases or (GPU_CASES if runtime.backend == "cuda" else CPU_CASES)
+    results = []
+    for case in cases:
+        edge, grid = (int(number) for number in case.split("/"))
+        results.append(measure_ours(edge, grid, args.law, args.kernel, args.steps, args.repeats))
+        if args.baseline:
+            results.append(measure_baseline(edge, grid, args.steps, args.repeats))
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH)
+    console.print(_table(results, f"MPM, {runtime.backend}, median of {args.repeats} rollouts of {args.steps} steps"))
+    if args.output:
+        report = {"backend": runtime.backend, "steps": args.steps, "repeats": args.repeats, "versions": versions()}
+        report["results"] = [asdict(result) | {"rate": result.rate} for result in results]
+        args.output.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _table(results: list[Measurement], title: str) -> Table:
+    table = Table(title=title)
+    table.add_column("simulator")
+    for column in ("particles", "grid", "first gradient s", "forward ms", "both ms", "both / forward", "M steps/s"):
+        table.add_column(column, justify="right")
+    for r in results:
+        numbers = (f"{r.first_gradient_s:.1f}", f"{r.forward_ms:.3f}", f"{r.both_ms:.3f}")
+        ratios = (f"{r.both_ms / r.forward_ms:.2f}", f"{r.rate / 1e6:.2f}")
+        table.add_row(r.simulator, f"{r.particles:,}", f"{r.grid}³", *numbers, *ratios)
+    return table
+
+
+def _now() -> float:
+    ti.sync()
+    return time.perf_counter()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
