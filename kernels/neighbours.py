@@ -70,12 +70,14 @@ class NeighbourTree:
         _nearest(queries, count, k, *self._arrays(), index, distance)
         return index, distance
 
-    def within(self, queries: ti.Ndarray, count: int, radius: float) -> tuple[ti.Ndarray, ti.Ndarray, ti.Ndarray]:
+    def within(
+        self, queries: ti.Ndarray, count: int, radius: float, ordered: bool = True
+    ) -> tuple[ti.Ndarray, ti.Ndarray, ti.Ndarray]:
         """All points at most ``radius`` away from each of the first ``count`` of ``queries [Q, 3]``.
 
         Returns:
             start int32 [count + 1], indices int32 [E], distances [E]: those of query q are at start[q] … start[q + 1],
-            nearest first, ties by index.
+            nearest first, ties by index; in an order of the tree's, and sooner, if not ``ordered``.
 
         Raises:
             InputError: radius is not positive; more than 2³¹ − 2 neighbours in all.
@@ -91,7 +93,8 @@ class NeighbourTree:
             raise InputError(f"within: more than {total - 1} neighbours within {radius}; expected a smaller radius")
         index, distance = int_array(total), real_array(total)
         _within(queries, count, radius, *self._arrays(), True, counts, start, index, distance)
-        _sort_segments(count, start, index, distance)
+        if ordered:
+            _sort_segments(count, start, index, distance)
         return start, index, distance
 
     def _arrays(self):

@@ -17,9 +17,7 @@ from kernels.neighbours import NeighbourTree
 
 SUPPORT = 2.1
 """Radius r, in spacings: reaches the second layer of a lattice, not the third."""
-NEAREST = 64
-"""Particles that are looked at: more than lie within r of a point at the surface of a lattice."""
-ROUNDS = 3
+ROUNDS = 2
 """Rounds of moves; the neighbours are found anew in each."""
 MOVES = 3
 """Newton steps a round."""
@@ -44,12 +42,12 @@ def project_to_isosurface(
     """
     radius, middle = SUPPORT * spacing, x.mean(axis=0)  # float32 keeps its digits far from the origin
     particles, shares = from_numpy((x - middle) / radius), from_numpy(NORMALISED * volumes / radius**3)
-    m, k = len(points), min(NEAREST, len(x))
+    m, longest = len(points), LONGEST / SUPPORT
     moved, normals = from_numpy((points - middle) / radius), real_array(m, 3)
     tree = NeighbourTree(particles, len(x))
     for _ in range(ROUNDS):
-        neighbours, _ = tree.nearest(moved, m, k)
-        _newton(m, k, MOVES, LONGEST / SUPPORT, particles, shares, neighbours, moved, normals)
+        start, neighbours, _ = tree.within(moved, m, 1 + MOVES * longest, ordered=False)
+        _newton(m, MOVES, longest, particles, shares, start, neighbours, moved, normals)
     result = moved.to_numpy()[:m].astype(np.float64) * radius + middle
     return result, normals.to_numpy()[:m].astype(np.float64)
 
@@ -57,11 +55,11 @@ def project_to_isosurface(
 @ti.kernel
 def _newton(
     m: ti.i32,
-    k: ti.i32,
     moves: ti.i32,
     longest: float,
     x: ti.types.ndarray(),
     shares: ti.types.ndarray(),
+    start: ti.types.ndarray(),
     neighbours: ti.types.ndarray(),
     points: ti.types.ndarray(),
     normals: ti.types.ndarray(),
@@ -71,8 +69,8 @@ def _newton(
         at, normal = load_vec3(points, j), ti.Vector([0.0, 0.0, 0.0])
         for move in range(moves + 1):
             density, gradient = 0.0, at * 0.0
-            for slot in range(k):
-                i = neighbours[j * k + slot]
+            for entry in range(start[j], start[j + 1]):
+                i = neighbours[entry]
                 d = load_vec3(x, i) - at
                 t = ti.max(1.0 - d.dot(d), 0.0)
                 density += shares[i] * t * t

@@ -86,13 +86,11 @@ def _areas(anchors: np.ndarray, normals: np.ndarray, radius: float) -> np.ndarra
 
     With one anchor per area a of a plane, Σ (1 − d²/r²)² = π r² / 3a.
     """
-    array = from_numpy(anchors)
-    start, other, distance = (
-        a.to_numpy() for a in NeighbourTree(array, len(anchors)).within(array, len(anchors), radius)
-    )
-    own = np.repeat(np.arange(len(anchors)), np.diff(start[: len(anchors) + 1]))
+    array, n = from_numpy(anchors), len(anchors)
+    start, other, distance = (a.to_numpy() for a in NeighbourTree(array, n).within(array, n, radius, ordered=False))
+    own = np.repeat(np.arange(n), np.diff(start[: n + 1]))
     alike = np.maximum((normals[own] * normals[other]).sum(axis=1), 0)
-    density = np.bincount(own, alike * (1 - np.minimum(distance / radius, 1) ** 2) ** 2, minlength=len(anchors))
+    density = np.bincount(own, alike * (1 - np.minimum(distance / radius, 1) ** 2) ** 2, minlength=n)
     return np.pi * radius**2 / 3 / np.maximum(density, 1)
 
 

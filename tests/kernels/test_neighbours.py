@@ -74,9 +74,11 @@ def test_within(name):
     radius = 0.1037 if name != "lattice" else 1.2
     start, index, distance = within(x, y, radius)
     tree = cKDTree(x)
+    loose = NeighbourTree(from_numpy(x), len(x)).within(from_numpy(y), len(y), radius, ordered=False)[1].to_numpy()
     for q, at in enumerate(y):
         mine, lengths = index[start[q] : start[q + 1]], distance[start[q] : start[q + 1]]
         assert sorted(mine) == sorted(tree.query_ball_point(at, radius))
+        assert sorted(mine) == sorted(loose[start[q] : start[q + 1]])
         np.testing.assert_allclose(lengths, np.linalg.norm(x[mine] - at, axis=1), rtol=1e-12, atol=1e-15)
         np.testing.assert_array_equal(np.lexsort((mine, lengths)), np.arange(len(mine)))
 

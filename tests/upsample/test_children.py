@@ -72,7 +72,8 @@ def test_gradients(name):
         return weighted_sum(torch.func.functional_call(module, parameters, (x, F, surface)))
 
     inputs = {"x": x, "F": F, **{key: getattr(module, key).detach() for key in LEARNABLE}}
-    assert directional_error(function, inputs, name) <= 1e-6
+    # the sum is far larger than its change with the thickness: at shorter steps rounding is all that is seen
+    assert directional_error(function, inputs, name, step=1e-4) <= 1e-6
 
 
 def test_gradients_are_those_of_the_twin():
