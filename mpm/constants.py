@@ -22,5 +22,5 @@ MATERIAL_MASS, MATERIAL_VOLUME, MATERIAL_LAW = 0, 1, 2
 
 WALL_NONE, WALL_STICKY, WALL_SLIP, WALL_SEPARATE = range(4)
 WALLS = {"none": WALL_NONE, "sticky": WALL_STICKY, "slip": WALL_SLIP, "separate": WALL_SEPARATE}
-WALL_THICKNESS = 6
-"""Index of the thickness in ``walls [7]``, after the six faces."""
+WALL_THICKNESS, SIZE = 6, 7
+"""In ``domain [10]``, after the conditions of the six faces: the walls' layers of nodes; the nodes along x, y, z."""

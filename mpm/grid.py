@@ -1,6 +1,7 @@
 """The grid's share of a step: momentum to velocity, gravity, walls; and its adjoint.
 
-``grid[i, j, k]`` holds mass and momentum after P2G, mass and velocity after ``grid_velocity``.
+``grid`` is flat, four numbers a node: mass and momentum after P2G, mass and velocity after ``grid_velocity``. Node
+(i, j, k) is number (i ny + j) nz + k. (With an array of four dimensions every access would read the extents again.)
 """
 
 import taichi as ti
@@ -9,6 +10,7 @@ from mpm.constants import (
     DT,
     GRAVITY,
     MASS_CUT,
+    SIZE,
     WALL_NONE,
     WALL_SEPARATE,
     WALL_STICKY,
@@ -17,22 +19,28 @@ from mpm.constants import (
 
 
 @ti.func
+def node_count(domain: ti.template()):
+    """Number of nodes."""
+    return domain[SIZE] * domain[SIZE + 1] * domain[SIZE + 2]
+
+
+@ti.func
 def clear_node(grid: ti.template(), node):
     """Zero the four numbers of a node."""
     for c in ti.static(range(4)):
-        grid[node, c] = 0.0
+        grid[4 * node + c] = 0.0
 
 
 @ti.func
 def node_vec3(grid: ti.template(), node):
     """The node's momentum or velocity."""
-    return ti.Vector([grid[node, 1], grid[node, 2], grid[node, 3]])
+    return ti.Vector([grid[4 * node + 1], grid[4 * node + 2], grid[4 * node + 3]])
 
 
 @ti.func
 def _set_node_vec3(grid: ti.template(), node, v):
     for c in ti.static(range(3)):
-        grid[node, 1 + c] = v[c]
+        grid[4 * node + 1 + c] = v[c]
 
 
 @ti.func
@@ -42,53 +50,60 @@ def gravity(constants: ti.template()):
 
 
 @ti.func
-def grid_velocity(grid: ti.template(), constants: ti.template(), walls: ti.template(), node):
+def grid_velocity(grid: ti.template(), constants: ti.template(), domain: ti.template(), node):
     """v = p / m + dt g, then the walls (docs/method.md 3.3); 0 where there is no mass."""
-    m = grid[node, 0]
+    m = grid[4 * node]
     v = ti.Vector([0.0, 0.0, 0.0])
     if m > MASS_CUT:
         v = node_vec3(grid, node) / m + constants[DT] * gravity(constants)
-        v = _apply_walls(grid, walls, node, v)
+        v = _apply_walls(domain, node, v)
     _set_node_vec3(grid, node, v)
 
 
 @ti.func
 def grid_velocity_adjoint(
-    grid: ti.template(), grid_bar: ti.template(), constants: ti.template(), walls: ti.template(), node
+    grid: ti.template(), grid_bar: ti.template(), constants: ti.template(), domain: ti.template(), node
 ):
     """In ``grid_bar``, dL/d(velocity) becomes dL/d(mass, momentum); returns dL/d(gravity) of this node."""
-    m = grid[node, 0]
+    m = grid[4 * node]
     mass_bar = 0.0
     momentum_bar = ti.Vector([0.0, 0.0, 0.0])
     gravity_bar = ti.Vector([0.0, 0.0, 0.0])
     if m > MASS_CUT:
         v = node_vec3(grid, node)
-        v_bar = _apply_walls_adjoint(grid, walls, node, v, node_vec3(grid_bar, node))
+        v_bar = _apply_walls_adjoint(domain, node, v, node_vec3(grid_bar, node))
         momentum_bar = v_bar / m
         # p / m = v − dt g wherever the walls let v_bar through
         mass_bar = -v_bar.dot(v - constants[DT] * gravity(constants)) / m
         gravity_bar = constants[DT] * v_bar
-    grid_bar[node, 0] = mass_bar
+    grid_bar[4 * node] = mass_bar
     _set_node_vec3(grid_bar, node, momentum_bar)
     return gravity_bar
 
 
 @ti.func
-def _wall(grid: ti.template(), walls: ti.template(), node, axis: ti.template()):
+def _node_index(domain: ti.template(), node):
+    """(i, j, k) of a node's number."""
+    ny, nz = domain[SIZE + 1], domain[SIZE + 2]
+    return ti.Vector([node // (ny * nz), node // nz % ny, node % nz])
+
+
+@ti.func
+def _wall(domain: ti.template(), index, axis: ti.template()):
     """Condition at this node for the faces across ``axis``, and the inward normal's sign."""
     kind, inward = WALL_NONE, 0
-    if node[axis] < walls[WALL_THICKNESS]:
-        kind, inward = walls[2 * axis], 1
-    if node[axis] >= grid.shape[axis] - walls[WALL_THICKNESS] and walls[2 * axis + 1] != WALL_NONE:
-        kind, inward = walls[2 * axis + 1], -1
+    if index[axis] < domain[WALL_THICKNESS]:
+        kind, inward = domain[2 * axis], 1
+    if index[axis] >= domain[SIZE + axis] - domain[WALL_THICKNESS] and domain[2 * axis + 1] != WALL_NONE:
+        kind, inward = domain[2 * axis + 1], -1
     return kind, inward
 
 
 @ti.func
-def _apply_walls(grid: ti.template(), walls: ti.template(), node, velocity):
-    v = velocity
+def _apply_walls(domain: ti.template(), node, velocity):
+    v, index = velocity, _node_index(domain, node)
     for axis in ti.static(range(3)):
-        kind, inward = _wall(grid, walls, node, axis)
+        kind, inward = _wall(domain, index, axis)
         if kind == WALL_STICKY:
             v = ti.Vector([0.0, 0.0, 0.0])
         elif kind != WALL_NONE and (kind != WALL_SEPARATE or v[axis] * inward < 0.0):
@@ -97,11 +112,11 @@ def _apply_walls(grid: ti.template(), walls: ti.template(), node, velocity):
 
 
 @ti.func
-def _apply_walls_adjoint(grid: ti.template(), walls: ti.template(), node, v, velocity_bar):
+def _apply_walls_adjoint(domain: ti.template(), node, v, velocity_bar):
     """``v`` is the velocity after the walls: a separating wall has stopped a component iff it is exactly 0."""
-    v_bar = velocity_bar
+    v_bar, index = velocity_bar, _node_index(domain, node)
     for axis in ti.static(range(3)):
-        kind, _ = _wall(grid, walls, node, axis)
+        kind, _ = _wall(domain, index, axis)
         if kind == WALL_STICKY:
             v_bar = ti.Vector([0.0, 0.0, 0.0])
         elif kind != WALL_NONE and (kind != WALL_SEPARATE or v[axis] == 0.0):

@@ -1,11 +1,13 @@
 """Rollouts of the explicit MLS-MPM solver and their exact adjoint, on resident data."""
 
+import math
+
 import taichi as ti
 
 from configs.mpm import FACES, MPMConfig
-from kernels.arrays import from_numpy, real_array
+from kernels.arrays import from_numpy, real_array, scratch_array
 from mpm.bspline import NODES
-from mpm.constants import GRAVITY, WALLS
+from mpm.constants import GRAVITY, SIZE, WALLS
 from mpm.laws import LAWS
 from mpm.laws.gradient import stress_gradient
 from mpm.rollout import Rollout
@@ -25,11 +27,11 @@ class Solver:
         self.nodes = NODES[config.kernel]
         self.kernels = step_kernels(self.nodes, self.law.name)
         size = config.grid.size
-        self.grid = real_array(*size, 4)
-        self.grid_bar = real_array(1, 1, 1, 4)
-        self.gravity_bar = real_array(1, 1, 1, 3)
+        self.grid = scratch_array(4 * math.prod(size))
+        self.grid_bar = scratch_array(1)
+        self.gravity_bar = scratch_array(1)
         kinds = [WALLS[getattr(config.boundary, face)] for face in FACES]
-        self.walls = from_numpy([*kinds, config.boundary.thickness])
+        self.domain = from_numpy([*kinds, config.boundary.thickness, *size])
 
     def rollout(self, **sizes) -> Rollout:
         """A new evaluation: the arguments of ``Rollout`` but for those that the configuration knows."""
@@ -42,8 +44,8 @@ class Solver:
         """Fields may only be made on the thread that started Taichi: before torch's backward needs them."""
         stress_gradient(self.law, n)
         if tuple(self.grid_bar.shape) != tuple(self.grid.shape):
-            self.grid_bar = real_array(*self.config.grid.size, 4)
-            self.gravity_bar = real_array(*self.config.grid.size, 3)
+            self.grid_bar = scratch_array(self.grid.shape[0])
+            self.gravity_bar = scratch_array(self.grid.shape[0] // 4 * 3)
 
     def step(self, rollout: Rollout, number: int, source: int, target: int) -> None:
         """states[source] -> states[target], the step ``number`` of the rollout."""
@@ -56,7 +58,7 @@ class Solver:
             rollout.material,
             self.grid,
             rollout.constants,
-            self.walls,
+            self.domain,
             rollout.status,
             number,
         )
@@ -88,7 +90,7 @@ class Solver:
             adjoint,
             workspace,
             rollout.constants,
-            self.walls,
+            self.domain,
         )
         workspace.stress.grad(rollout.n)
         self.kernels.finish_adjoint(
@@ -128,14 +130,17 @@ def run_adjoint(solver: Solver, rollout: Rollout) -> None:
                 add_slot(rollout.frames.grad, (number + 1) // rollout.record_every - 1, adjoint, 0)
             solver.step_adjoint(rollout, number, number - start, adjoint)
     add_slot(adjoint, 0, rollout.initial.grad, 0)
-    _add_gravity(solver.gravity_bar, rollout.constants.grad)
+    _add_gravity(solver.gravity_bar, rollout.constants.grad, solver.domain)
 
 
 @ti.kernel
-def _add_gravity(gravity_bar: ti.types.ndarray(ndim=4), constants_bar: ti.types.ndarray(ndim=1)):
-    for i, j in ti.ndrange(gravity_bar.shape[0], gravity_bar.shape[1]):
+def _add_gravity(
+    gravity_bar: ti.types.ndarray(ndim=1), constants_bar: ti.types.ndarray(ndim=1), domain: ti.types.ndarray(ndim=1)
+):
+    for row in range(domain[SIZE] * domain[SIZE + 1]):
         total = ti.Vector([0.0, 0.0, 0.0])
-        for k in range(gravity_bar.shape[2]):
-            total += ti.Vector([gravity_bar[i, j, k, c] for c in ti.static(range(3))])
+        for k in range(domain[SIZE + 2]):
+            node = row * domain[SIZE + 2] + k
+            total += ti.Vector([gravity_bar[3 * node + c] for c in ti.static(range(3))])
         for c in ti.static(range(3)):
             ti.atomic_add(constants_bar[GRAVITY + c], total[c])

@@ -13,7 +13,7 @@ from kernels.linalg import eye3, frobenius
 from mpm import transfers
 from mpm.constants import BULK_VISCOSITY, DAMPING, DT, MATERIAL_LAW, MATERIAL_MASS, MATERIAL_VOLUME
 from mpm.deformation import advance, advance_adjoint, trust_scale, trust_scale_adjoint
-from mpm.grid import clear_node, grid_velocity, grid_velocity_adjoint
+from mpm.grid import clear_node, grid_velocity, grid_velocity_adjoint, node_count
 from mpm.laws import LAWS
 from mpm.laws.kinematics import kinematic_tensor, kinematic_tensor_adjoint
 from mpm.state import F_TOTAL, C, F, V, X, get_mat3, get_vec3, set_mat3, set_vec3
@@ -71,6 +71,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         material: ti.template(),
         grid: ti.template(),
         constants: ti.template(),
+        domain: ti.template(),
         p,
     ):
         m = material[MATERIAL_MASS, p]
@@ -79,7 +80,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         stress = viscous_stress(a, kinematic_tensor(kinematics, a), c, material, constants, p)
         affine = stress_scale(material, constants, p) * stress + m * c
         momentum = (constants[DAMPING] * m) * get_vec3(states, slot, V, p)
-        transfers.p2g(grid, constants, get_vec3(states, slot, X, p), m, momentum, affine, nodes)
+        transfers.p2g(grid, constants, domain, get_vec3(states, slot, X, p), m, momentum, affine, nodes)
 
     @ti.func
     def report_outside(status: ti.template(), number, p):
@@ -96,27 +97,27 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         controls: ti.types.ndarray(ndim=4),
         interval: ti.i32,
         material: ti.types.ndarray(ndim=2),
-        grid: ti.types.ndarray(ndim=4),
+        grid: ti.types.ndarray(ndim=1),
         constants: ti.types.ndarray(ndim=1),
-        walls: ti.types.ndarray(ndim=1),
+        domain: ti.types.ndarray(ndim=1),
         status: ti.types.ndarray(ndim=1),
         number: ti.i32,
     ):
-        for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
+        for node in range(node_count(domain)):
             clear_node(grid, node)
         for p in range(states.shape[2]):
-            if transfers.is_inside(get_vec3(states, source, X, p), grid, constants, nodes):
-                particle_to_grid(states, source, controls, interval, material, grid, constants, p)
+            if transfers.is_inside(get_vec3(states, source, X, p), domain, constants, nodes):
+                particle_to_grid(states, source, controls, interval, material, grid, constants, domain, p)
             else:
                 report_outside(status, number, p)
-        for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
-            grid_velocity(grid, constants, walls, node)
+        for node in range(node_count(domain)):
+            grid_velocity(grid, constants, domain, node)
         for p in range(states.shape[2]):
             x = get_vec3(states, source, X, p)
             v = ti.Vector([0.0, 0.0, 0.0])
             c_raw = 0.0 * eye3()
-            if transfers.is_inside(x, grid, constants, nodes):
-                v, c_raw = transfers.g2p(grid, constants, x, nodes)
+            if transfers.is_inside(x, domain, constants, nodes):
+                v, c_raw = transfers.g2p(grid, constants, domain, x, nodes)
             f = get_mat3(states, source, F, p)
             a = controlled_f(states, source, controls, interval, p)
             c = trust_scale(a, c_raw, constants) * c_raw
@@ -139,6 +140,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         adjoint: ti.template(),
         workspace: ti.template(),
         constants: ti.template(),
+        domain: ti.template(),
         p,
     ):
         """Adjoint of G2P and of the particle's update; leaves dL/dA so far in ``workspace``."""
@@ -153,13 +155,13 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
             a, f_total, c, get_mat3(adjoint, 0, F, p), get_mat3(adjoint, 0, F_TOTAL, p), constants
         )
         c_bar += get_mat3(adjoint, 0, C, p)
-        if transfers.is_inside(x, grid, constants, nodes):
+        if transfers.is_inside(x, domain, constants, nodes):
             if c.trace() <= 0.0:  # only then can the trust region have scaled C; C_raw is not stored
-                _, c_raw = transfers.g2p(grid, constants, x, nodes)
+                _, c_raw = transfers.g2p(grid, constants, domain, x, nodes)
                 c_bar, trust_a_bar = trust_scale_adjoint(a, c_raw, c_bar, constants)
                 a_bar += trust_a_bar
             v_new = get_vec3(states, target, V, p)
-            x_bar += transfers.g2p_adjoint(grid, grid_bar, constants, x, v_bar, c_bar, v_new, nodes)
+            x_bar += transfers.g2p_adjoint(grid, grid_bar, constants, domain, x, v_bar, c_bar, v_new, nodes)
         set_vec3(adjoint, 0, X, p, x_bar)
         set_mat3(adjoint, 0, F, p, f_bar)
         set_mat3(adjoint, 0, F_TOTAL, p, f_total_bar)
@@ -177,6 +179,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         adjoint: ti.template(),
         workspace: ti.template(),
         constants: ti.template(),
+        domain: ti.template(),
         p,
     ):
         """Adjoint of P2G; leaves the law's arguments and dL/dτ in ``workspace`` for its gradient kernel."""
@@ -188,7 +191,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         stress = viscous_stress(a, k, c, material, constants, p)
         scale = stress_scale(material, constants, p)
         x_bar, m_bar, p_bar, affine_bar = transfers.p2g_adjoint(
-            grid_bar, constants, x, m, (damping * m) * v, scale * stress + m * c, nodes
+            grid_bar, constants, domain, x, m, (damping * m) * v, scale * stress + m * c, nodes
         )
         tau_bar = scale * affine_bar
         set_vec3(adjoint, 0, X, p, get_vec3(adjoint, 0, X, p) + x_bar)
@@ -211,33 +214,35 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
         interval: ti.i32,
         material: ti.types.ndarray(ndim=2),
         material_bar: ti.types.ndarray(ndim=2),
-        grid: ti.types.ndarray(ndim=4),
-        grid_bar: ti.types.ndarray(ndim=4),
-        gravity_bar: ti.types.ndarray(ndim=4),
+        grid: ti.types.ndarray(ndim=1),
+        grid_bar: ti.types.ndarray(ndim=1),
+        gravity_bar: ti.types.ndarray(ndim=1),
         adjoint: ti.types.ndarray(ndim=3),
         workspace: ti.template(),
         constants: ti.types.ndarray(ndim=1),
-        walls: ti.types.ndarray(ndim=1),
+        domain: ti.types.ndarray(ndim=1),
     ):
-        for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
+        for node in range(node_count(domain)):
             clear_node(grid, node)
             clear_node(grid_bar, node)
         for p in range(states.shape[2]):
-            if transfers.is_inside(get_vec3(states, source, X, p), grid, constants, nodes):
-                particle_to_grid(states, source, controls, interval, material, grid, constants, p)
-        for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
-            grid_velocity(grid, constants, walls, node)
+            if transfers.is_inside(get_vec3(states, source, X, p), domain, constants, nodes):
+                particle_to_grid(states, source, controls, interval, material, grid, constants, domain, p)
+        for node in range(node_count(domain)):
+            grid_velocity(grid, constants, domain, node)
         for p in range(states.shape[2]):
-            update_adjoint(states, source, target, controls, interval, grid, grid_bar, adjoint, workspace, constants, p)
-        for node in ti.grouped(ti.ndrange(grid.shape[0], grid.shape[1], grid.shape[2])):
-            share = grid_velocity_adjoint(grid, grid_bar, constants, walls, node)
+            update_adjoint(
+                states, source, target, controls, interval, grid, grid_bar, adjoint, workspace, constants, domain, p
+            )
+        for node in range(node_count(domain)):
+            share = grid_velocity_adjoint(grid, grid_bar, constants, domain, node)
             for c in ti.static(range(3)):
-                gravity_bar[node, c] = gravity_bar[node, c] + share[c]
+                gravity_bar[3 * node + c] = gravity_bar[3 * node + c] + share[c]
         for p in range(states.shape[2]):
             workspace.k.grad[p] = 0.0 * eye3()
             workspace.parameters[p] = law_parameters(material, p)
             workspace.parameters.grad[p] = 0.0 * law_parameters(material, p)
-            if transfers.is_inside(get_vec3(states, source, X, p), grid, constants, nodes):
+            if transfers.is_inside(get_vec3(states, source, X, p), domain, constants, nodes):
                 momentum_adjoint(
                     states,
                     source,
@@ -249,6 +254,7 @@ def step_kernels(nodes: int, law_name: str) -> StepKernels:
                     adjoint,
                     workspace,
                     constants,
+                    domain,
                     p,
                 )
             else:

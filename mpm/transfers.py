@@ -8,7 +8,7 @@ The loop over the innermost axis, contiguous in memory, is unrolled; the outer t
 import taichi as ti
 
 from mpm.bspline import INVERSE_INERTIA, first_node, pick, weight_slopes, weights
-from mpm.constants import ORIGIN, SPACING
+from mpm.constants import ORIGIN, SIZE, SPACING
 from mpm.grid import node_vec3
 
 
@@ -35,7 +35,7 @@ def stencil(x, constants: ti.template(), nodes: ti.template()):
 
 
 @ti.func
-def is_inside(x, grid: ti.template(), constants: ti.template(), nodes: ti.template()):
+def is_inside(x, domain: ti.template(), constants: ti.template(), nodes: ti.template()):
     """Whether all nodes that the particle touches exist.
 
     The node indices themselves are compared: with fast arithmetic a NaN passes any comparison of reals, while as an
@@ -44,47 +44,57 @@ def is_inside(x, grid: ti.template(), constants: ti.template(), nodes: ti.templa
     first = first_node(cell_coordinate(x, constants), nodes)
     inside = True
     for axis in ti.static(range(3)):
-        if first[axis] < 0 or first[axis] + nodes > grid.shape[axis]:
+        if first[axis] < 0 or first[axis] + nodes > domain[SIZE + axis]:
             inside = False
     return inside
 
 
 @ti.func
-def p2g(grid: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()):
-    """Add a particle of mass ``m`` to the grid: p_i += w (momentum + affine d)."""
-    first, t, wx, wy, wz = stencil(x, constants, nodes)
-    h = constants[SPACING]
-    for ij in range(nodes * nodes):
-        i, j = ij // nodes, ij % nodes
-        wxy = pick(wx, i) * pick(wy, j)
-        column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
-        for k in ti.static(range(nodes)):
-            w = wxy * wz[k]
-            node = first + ti.Vector([i, j, k])
-            p = w * (column + (h * (k - t[2])) * _column(affine, 2))
-            ti.atomic_add(grid[node, 0], w * m)
-            for c in ti.static(range(3)):
-                ti.atomic_add(grid[node, 1 + c], p[c])
+def row_start(first, i, j, domain: ti.template()):
+    """Number of the first node of row (i, j) of the stencil; the row's nodes follow it in memory."""
+    return ((first[0] + i) * domain[SIZE + 1] + first[1] + j) * domain[SIZE + 2] + first[2]
 
 
 @ti.func
-def g2p(grid: ti.template(), constants: ti.template(), x, nodes: ti.template()):
+def p2g(
+    grid: ti.template(), constants: ti.template(), domain: ti.template(), x, m, momentum, affine, nodes: ti.template()
+):
+    """Add a particle of mass ``m`` to the grid: p_i += w (momentum + affine d)."""
+    first, t, wx, wy, wz = stencil(x, constants, nodes)
+    h = constants[SPACING]
+    for i in range(nodes):
+        for j in ti.static(range(nodes)):
+            row = row_start(first, i, j, domain)
+            wxy = pick(wx, i) * pick(wy, j)
+            column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
+            for k in ti.static(range(nodes)):
+                w = wxy * wz[k]
+                node = row + k
+                p = w * (column + (h * (k - t[2])) * _column(affine, 2))
+                ti.atomic_add(grid[4 * node], w * m)
+                for c in ti.static(range(3)):
+                    ti.atomic_add(grid[4 * node + 1 + c], p[c])
+
+
+@ti.func
+def g2p(grid: ti.template(), constants: ti.template(), domain: ti.template(), x, nodes: ti.template()):
     """v' = Σ w v_i and C = k Σ w v_i dᵀ."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     v = ti.Vector([0.0, 0.0, 0.0])
     vx, vy, vz = v, v, v  # Σ w v_i d_axis / h
-    for ij in range(nodes * nodes):
-        i, j = ij // nodes, ij % nodes
-        row, row_z = ti.Vector([0.0, 0.0, 0.0]), ti.Vector([0.0, 0.0, 0.0])
-        for k in ti.static(range(nodes)):
-            v_i = wz[k] * node_vec3(grid, first + ti.Vector([i, j, k]))
-            row += v_i
-            row_z += (k - t[2]) * v_i
-        wxy = pick(wx, i) * pick(wy, j)
-        v += wxy * row
-        vx += (wxy * (i - t[0])) * row
-        vy += (wxy * (j - t[1])) * row
-        vz += wxy * row_z
+    for i in range(nodes):
+        for j in ti.static(range(nodes)):
+            row = row_start(first, i, j, domain)
+            v_row, v_row_z = ti.Vector([0.0, 0.0, 0.0]), ti.Vector([0.0, 0.0, 0.0])
+            for k in ti.static(range(nodes)):
+                v_i = wz[k] * node_vec3(grid, row + k)
+                v_row += v_i
+                v_row_z += (k - t[2]) * v_i
+            wxy = pick(wx, i) * pick(wy, j)
+            v += wxy * v_row
+            vx += (wxy * (i - t[0])) * v_row
+            vy += (wxy * (j - t[1])) * v_row
+            vz += wxy * v_row_z
     scale = inverse_inertia(constants, nodes) * constants[SPACING]
     return v, scale * ti.Matrix.cols([vx, vy, vz])
 
@@ -94,6 +104,7 @@ def g2p_adjoint(
     grid: ti.template(),
     grid_bar: ti.template(),
     constants: ti.template(),
+    domain: ti.template(),
     x,
     v_bar,
     c_bar,
@@ -106,25 +117,35 @@ def g2p_adjoint(
     h = constants[SPACING]
     k_inertia = inverse_inertia(constants, nodes)
     x_bar = ti.Vector([0.0, 0.0, 0.0])
-    for ij in range(nodes * nodes):
-        i, j = ij // nodes, ij % nodes
-        wx_i, wy_j = pick(wx, i), pick(wy, j)
-        column = v_bar + (k_inertia * h) * ((i - t[0]) * _column(c_bar, 0) + (j - t[1]) * _column(c_bar, 1))
-        value, slope_z = 0.0, 0.0
-        for k in ti.static(range(nodes)):
-            node = first + ti.Vector([i, j, k])
-            seed = column + (k_inertia * h * (k - t[2])) * _column(c_bar, 2)
-            for c in ti.static(range(3)):
-                ti.atomic_add(grid_bar[node, 1 + c], (wx_i * wy_j * wz[k]) * seed[c])
-            dot = seed.dot(node_vec3(grid, node))
-            value += wz[k] * dot
-            slope_z += gz[k] * dot
-        x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wx_i * wy_j * slope_z])
+    for i in range(nodes):
+        for j in ti.static(range(nodes)):
+            row = row_start(first, i, j, domain)
+            wx_i, wy_j = pick(wx, i), pick(wy, j)
+            column = v_bar + (k_inertia * h) * ((i - t[0]) * _column(c_bar, 0) + (j - t[1]) * _column(c_bar, 1))
+            value, slope_z = 0.0, 0.0
+            for k in ti.static(range(nodes)):
+                node = row + k
+                seed = column + (k_inertia * h * (k - t[2])) * _column(c_bar, 2)
+                for c in ti.static(range(3)):
+                    ti.atomic_add(grid_bar[4 * node + 1 + c], (wx_i * wy_j * wz[k]) * seed[c])
+                dot = seed.dot(node_vec3(grid, node))
+                value += wz[k] * dot
+                slope_z += gz[k] * dot
+            x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wx_i * wy_j * slope_z])
     return x_bar / h - k_inertia * (c_bar.transpose() @ v_new)
 
 
 @ti.func
-def p2g_adjoint(grid_bar: ti.template(), constants: ti.template(), x, m, momentum, affine, nodes: ti.template()):
+def p2g_adjoint(
+    grid_bar: ti.template(),
+    constants: ti.template(),
+    domain: ti.template(),
+    x,
+    m,
+    momentum,
+    affine,
+    nodes: ti.template(),
+):
     """Gather dL/dx, and Σ w m̄_i, Σ w p̄_i, Σ w p̄_i dᵀ, the gradients of m, momentum and affine."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
@@ -132,28 +153,29 @@ def p2g_adjoint(grid_bar: ti.template(), constants: ti.template(), x, m, momentu
     zero = ti.Vector([0.0, 0.0, 0.0])
     x_bar, p_bar, px, py, pz = zero, zero, zero, zero, zero
     m_bar = 0.0
-    for ij in range(nodes * nodes):
-        i, j = ij // nodes, ij % nodes
-        wx_i, wy_j = pick(wx, i), pick(wy, j)
-        column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
-        value, slope_z, m_row = 0.0, 0.0, 0.0
-        row, row_z = zero, zero
-        for k in ti.static(range(nodes)):
-            node = first + ti.Vector([i, j, k])
-            m_i, p_i = grid_bar[node, 0], node_vec3(grid_bar, node)
-            dot = m * m_i + p_i.dot(column + (h * (k - t[2])) * _column(affine, 2))
-            value += wz[k] * dot
-            slope_z += gz[k] * dot
-            m_row += wz[k] * m_i
-            row += wz[k] * p_i
-            row_z += (wz[k] * (k - t[2])) * p_i
-        wxy = wx_i * wy_j
-        x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wxy * slope_z])
-        m_bar += wxy * m_row
-        p_bar += wxy * row
-        px += (wxy * (i - t[0])) * row
-        py += (wxy * (j - t[1])) * row
-        pz += wxy * row_z
+    for i in range(nodes):
+        for j in ti.static(range(nodes)):
+            row = row_start(first, i, j, domain)
+            wx_i, wy_j = pick(wx, i), pick(wy, j)
+            column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
+            value, slope_z, m_row = 0.0, 0.0, 0.0
+            p_row, p_row_z = zero, zero
+            for k in ti.static(range(nodes)):
+                node = row + k
+                m_i, p_i = grid_bar[4 * node], node_vec3(grid_bar, node)
+                dot = m * m_i + p_i.dot(column + (h * (k - t[2])) * _column(affine, 2))
+                value += wz[k] * dot
+                slope_z += gz[k] * dot
+                m_row += wz[k] * m_i
+                p_row += wz[k] * p_i
+                p_row_z += (wz[k] * (k - t[2])) * p_i
+            wxy = wx_i * wy_j
+            x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wxy * slope_z])
+            m_bar += wxy * m_row
+            p_bar += wxy * p_row
+            px += (wxy * (i - t[0])) * p_row
+            py += (wxy * (j - t[1])) * p_row
+            pz += wxy * p_row_z
     affine_bar = h * ti.Matrix.cols([px, py, pz])
     return x_bar / h - affine.transpose() @ p_bar, m_bar, p_bar, affine_bar
 
