@@ -1,8 +1,8 @@
 """Functions of symmetric 3×3 matrices, and the logarithmic strain, with exact adjoints.
 
-The derivative of an isotropic tensor function has divided differences of its scalar function, (f(a) − f(b)) / (a − b), in
-the eigenvectors' frame (Daleckii and Krein, 1965). They are written so that equal and nearly equal eigenvalues lose
-no digits: no difference of eigenvalues is ever a denominator.
+The derivative of an isotropic tensor function has divided differences of its scalar function, (f(a) − f(b)) / (a − b),
+in the eigenvectors' frame (Daleckii and Krein, 1965). They are written so that equal and nearly equal eigenvalues lose
+no digits: where eigenvalues are close, their difference is no denominator.
 """
 
 import taichi as ti

@@ -1,5 +1,7 @@
 """The optimiser of the controls: downhill always, halved steps, refusals, broken simulations."""
 
+import itertools
+
 import pytest
 import torch
 
@@ -32,7 +34,7 @@ def test_every_step_goes_down_to_the_minimum(adam_floor):
         if not optimizer.update().accepted:  # at the minimum, to rounding
             break
         values.append(float(optimizer.current.total.detach()))
-    assert all(after < before for before, after in zip(values, values[1:], strict=False))
+    assert all(after < before for before, after in itertools.pairwise(values))
     assert values[-1] <= 1e-6 * values[0]
 
 
