@@ -13,10 +13,11 @@ from bridge.binning import bin_gaussians
 from bridge.compositing import composite_gaussians
 from bridge.contributions import median_depth, pixel_contributions
 from bridge.controls import ControlOptimizer, Evaluation, Update
-from bridge.diffmpm import DiffMPM, MPMState
+from bridge.diffmpm import DiffMPM
 from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
 from bridge.layers import composite_over
 from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
+from bridge.mpm_state import MPMState
 from bridge.normals import gaussian_normals
 from bridge.points import load_points
 from bridge.projection import ProjectionSettings, covariances, project_gaussians

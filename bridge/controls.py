@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bridge.diffmpm import MPMState
+from bridge.mpm_state import MPMState
 from bridge.simulation_error import SimulationError
 
 _BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-12

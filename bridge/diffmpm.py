@@ -1,6 +1,6 @@
 """The simulator as a torch module."""
 
-from dataclasses import dataclass
+import math
 
 import torch
 from torch import Tensor, nn
@@ -8,44 +8,32 @@ from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import expect_alive, load, to_torch
+from bridge.mpm_checks import check_places, check_time_step, stable_step
+from bridge.mpm_material import check_material_id, check_ranges, default_parameter, per_particle
+from bridge.mpm_state import MPMState, check_state, pack, unpack
 from bridge.runtime import current
-from bridge.simulation_error import check_finite_state, outside_error
+from bridge.simulation_error import SimulationError, broken_error, escaped_error
 from configs.errors import InputError
 from configs.mpm import MPMConfig
 from kernels.lock import launch_lock
-from mpm.solver import Solver, run, run_adjoint
-from mpm.state import COMPONENTS
-
-
-@dataclass
-class MPMState:
-    """Particles after some step; row p is particle p."""
-
-    x: Tensor
-    """Positions [N, 3]. Unit: length."""
-    v: Tensor
-    """Velocities [N, 3]. Unit: length / time."""
-    C: Tensor
-    """APIC's affine velocity [N, 3, 3], the velocity gradient. Unit: 1 / time."""
-    F: Tensor
-    """The solver's own deformation gradient [N, 3, 3]: smoothed and controlled if the configuration says so."""
-    F_total: Tensor
-    """The material's true deformation [N, 3, 3] from the rollout's start: every step's (I + dt C), nothing else."""
-    frames: "list[MPMState] | None" = None
-    """The states after every ``record_every`` steps, if asked for; the last is this one."""
+from mpm import status
+from mpm.constants import GRAVITY, make_constants
+from mpm.rollout import Rollout
+from mpm.solver import Solver, run, run_adjoint, state_before
 
 
 class DiffMPM(nn.Module):
     """Differentiable MLS-MPM: particles in, particles ``steps`` later out, gradients to every float input.
 
     Args:
-        config: grid, kernel, time step, material, stabilisers (configs.mpm.MPMConfig).
-        lam, mu: Lamé parameters, unit pressure: a number, a 0-d tensor, ``[N]``, or an ``nn.Parameter`` of these
-            shapes. Default: from ``config.material``.
+        config: grid, kernel, time step, materials, stabilisers (configs.mpm.MPMConfig).
+        lam, mu: Lamé parameters, unit pressure: a number, a 0-d tensor, [materials], [N], or an ``nn.Parameter`` of
+            these shapes. Default: from the configuration's materials.
 
     Raises:
-        InputError: a shape, or a value that is not finite.
-        SimulationError: particles left the grid, or the state is not finite any more.
+        InputError: a shape, a value that is not finite or outside its physical range, particles outside the grid or at
+            one place, a time step above the stable one.
+        SimulationError: particles left the grid, or the state is not finite any more; ``.state`` is the last whole one.
     """
 
     lam: Tensor
@@ -57,10 +45,13 @@ class DiffMPM(nn.Module):
         super().__init__()
         current()
         self.config = config
-        _hold(self, "lam", config.material.lam if lam is None else lam)
-        _hold(self, "mu", config.material.mu if mu is None else mu)
         with launch_lock:
             self.solver = Solver(config)
+        for name, value in (("lam", lam), ("mu", mu)):
+            if name in self.solver.parameters:
+                _hold(self, name, default_parameter(config, name) if value is None else value)
+            elif value is not None:
+                raise InputError(f"DiffMPM: {name} is given; the laws in use have {', '.join(self.solver.parameters)}")
 
     @classmethod
     def from_young(cls, config: MPMConfig, E: float | Tensor, nu: float | Tensor) -> "DiffMPM":
@@ -76,11 +67,23 @@ class DiffMPM(nn.Module):
         return sim
 
     def lame_parameters(self) -> tuple[Tensor, Tensor]:
-        """λ and μ that the next forward uses, 0-d or [N]. Unit: pressure."""
+        """λ and μ that the next forward uses, 0-d, [materials] or [N]. Unit: pressure."""
         if not hasattr(self, "youngs_modulus"):
             return self.lam, self.mu
         E, nu = self.youngs_modulus, self.poissons_ratio
+        if bool(((nu.detach() >= 0.5) | (nu.detach() <= -1)).any()):
+            raise InputError("DiffMPM: poissons_ratio is outside its range; expected above -1 and below 0.5")
         return E * nu / ((1 + nu) * (1 - 2 * nu)), E / (2 * (1 + nu))
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the parameters of the laws in use."""
+        return list(self.solver.parameters)
+
+    @property
+    def internal_names(self) -> list[str]:
+        """Names of the columns of ``MPMState.internal``."""
+        return list(self.solver.internal)
 
     def forward(
         self,
@@ -95,10 +98,12 @@ class DiffMPM(nn.Module):
         mass: Tensor | float | None = None,
         volume: Tensor | float | None = None,
         material_id: Tensor | None = None,
-        params: dict[str, Tensor] | None = None,
+        params: dict[str, Tensor | float] | None = None,
         record_every: int | None = None,
+        F_total: Tensor | None = None,
+        internal: Tensor | None = None,
     ) -> MPMState:
-        """Advance ``steps`` steps of ``config.dt``.
+        """Advance ``steps`` steps of ``config.dt``, or of ``config.frame_dt`` with ``dt: auto``.
 
         Args:
             x: positions [N, 3], unit length.
@@ -106,69 +111,119 @@ class DiffMPM(nn.Module):
             dF: control deformation gradients [S, N, 3, 3], S divides ``steps``: dF[s] is added to F in the first
                 step of interval s (Xu et al., TVCG 2025).
             gravity: acceleration [3]; default: the configuration's.
-            mass: [N] or a number; default: ``config.material.density`` times ``volume``.
-            volume: rest volume [N] or a number; default: an eighth of a grid cell.
+            mass: [N], [materials] or a number; default: the material's density times ``volume``.
+            volume: rest volume, likewise; default: an eighth of a grid cell.
+            material_id: [N] integers, places in ``config.materials``; needed if that has several.
+            params: further parameters of the laws in use (``parameter_names``), each a number, 0-d, [materials] or [N];
+                default: the configuration's.
             record_every: also return the states after every that many steps; divides ``steps``.
+            F_total, internal: those of the state to go on from, [N, 3, 3] and [N, Q]; default: I and 0.
         """
-        if material_id is not None:
-            raise NotImplementedError("DiffMPM: material_id is not supported yet")
-        if params:
-            raise InputError(f"DiffMPM: params has {sorted(params)}; expected nothing beyond lam and mu for this law")
-        n = self._check_state(x, v, C, F)
+        parts = {"v": v, "C": C, "F": F, "F_total": F_total, "internal": internal}
+        n = check_state(x, parts, len(self.solver.internal))
         intervals = self._check_controls(dF, n)
-        initial = _pack(x, v, C, F)
-        material = self._material(x, mass, volume)
-        constants = self._constants(x, gravity)
-        controls = x.new_zeros(1, 1, 3, 3) if dF is None else dF
-        inputs = (initial, controls, material, constants)
-        sizes = dict(
-            steps=steps,
-            intervals=intervals,
-            record_every=record_every,
-            differentiable=torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs),
+        check_places(x, self.config)
+        rows = self._material_rows(x, mass, volume, material_id, params or {})
+        laws = self._laws(x, material_id)
+        inputs = (
+            torch.cat(list(rows.values())),
+            x.new_zeros(1, 1, 3, 3) if dF is None else dF,
+            self._gravity(x, gravity),
         )
-        frames = _Rollout.apply(self.solver, sizes, *inputs)
-        check_finite_state(frames[-1])
-        states = [_unpack(frame) for frame in frames]
-        last = states[-1]
-        last.frames = states if record_every else None
-        return last
+        state = pack(x, parts, len(self.solver.internal))
+        if self.config.dt == "auto":
+            return self._run_frames(state, laws, rows, inputs, steps, intervals, record_every)
+        check_time_step(self.config, rows)
+        states = self._run(state, laws, inputs, float(self.config.dt), steps, intervals, record_every)
+        states[-1].frames = states if record_every else None
+        return states[-1]
 
-    def _check_state(self, x, v, C, F) -> int:
-        expect_shape("DiffMPM", "x", x, ("N", 3))
-        n = x.shape[0]
-        if n == 0:
-            raise InputError("DiffMPM: x has no particles; expected at least 1")
-        for name, value, shape in (("v", v, (n, 3)), ("C", C, (n, 3, 3)), ("F", F, (n, 3, 3))):
-            if value is not None:
-                expect_shape("DiffMPM", name, value, shape)
-                expect_finite("DiffMPM", name, value)
-        expect_finite("DiffMPM", "x", x)
-        return n
-
-    def _check_controls(self, dF, n: int) -> int:
+    def _check_controls(self, dF: Tensor | None, n: int) -> int:
         if dF is None:
             return 0
         expect_shape("DiffMPM", "dF", dF, ("S", n, 3, 3))
         expect_finite("DiffMPM", "dF", dF)
         return dF.shape[0]
 
-    def _material(self, x: Tensor, mass, volume) -> Tensor:
-        """[2 + parameters, N]: mass, volume, lam, mu."""
-        volume = self.config.grid.spacing**3 / 8 if volume is None else volume
-        mass = self.config.material.density * volume if mass is None else mass
-        lam, mu = self.lame_parameters()
-        rows = {"mass": mass, "volume": volume, "lam": lam, "mu": mu}
-        return torch.stack([_per_particle(name, value, x) for name, value in rows.items()])
+    def _material_rows(self, x: Tensor, mass, volume, material_id, params: dict) -> dict[str, Tensor]:
+        """Mass, volume and every parameter of the laws in use, [N] each, in the solver's order."""
+        names = self.solver.parameters
+        if unknown := sorted(set(params) - (set(names) - {"lam", "mu"})):
+            accepted = [name for name in names if name not in ("lam", "mu")]
+            expected = ", ".join(accepted) or "nothing beyond lam and mu"
+            raise InputError(f"DiffMPM: params has {', '.join(unknown)}; expected {expected}")
+        materials = self.config.all_materials
+        check_material_id(material_id, x.shape[0], len(materials))
 
-    def _constants(self, x: Tensor, gravity: Tensor | None) -> Tensor:
-        c = self.config
-        numbers = (c.dt, 1 - c.dt * c.drag, c.f_smoothing, c.j_min or 0.0, c.bulk_viscosity, c.grid.spacing)
-        fixed = torch.tensor([*numbers, *c.grid.origin], dtype=x.dtype, device=x.device)
+        def spread(name: str, value) -> Tensor:
+            return per_particle(name, value, x, material_id, len(materials))
+
+        volume = spread("volume", self.config.grid.spacing**3 / 8 if volume is None else volume)
+        density = torch.tensor([material.density for material in materials], dtype=torch.float64)
+        density = spread("density", density if len(materials) > 1 else density[0])
+        rows = {"mass": density * volume if mass is None else spread("mass", mass), "volume": volume}
+        given = dict(zip(("lam", "mu"), self.lame_parameters(), strict=True)) if "lam" in names else {}
+        given |= params
+        for name in names:
+            rows[name] = spread(name, given[name] if name in given else default_parameter(self.config, name))
+        check_ranges(rows)
+        return rows
+
+    def _laws(self, x: Tensor, material_id: Tensor | None) -> Tensor:
+        """Each particle's place in the solver's list of laws, int32 [N]."""
+        names = [law.name for law in self.solver.laws]
+        table = torch.tensor([names.index(material.law) for material in self.config.all_materials], dtype=torch.int32)
+        if material_id is None:
+            return table[:1].expand(x.shape[0]).to(x.device)
+        return table.to(x.device)[material_id.to(x.device).long()]
+
+    def _gravity(self, x: Tensor, gravity: Tensor | None) -> Tensor:
         if gravity is None:
-            gravity = torch.tensor(c.gravity, dtype=torch.float64)
+            return torch.tensor(self.config.gravity, dtype=torch.float64).to(x)
         expect_shape("DiffMPM", "gravity", gravity, (3,))
-        return torch.cat([fixed, gravity.to(fixed)])
+        expect_finite("DiffMPM", "gravity", gravity)
+        return gravity.to(x)
+
+    def _run(self, state, laws, inputs, dt: float, steps: int, intervals: int, record_every, share: float = 1.0):
+        """The recorded states of one rollout of equal steps."""
+        material, controls, gravity = inputs
+        constants = torch.from_numpy(make_constants(self.config, dt)).to(state)
+        constants = torch.cat([constants[:GRAVITY], gravity, constants[GRAVITY + 3 :]])
+        tensors = (state, controls, material, constants)
+        sizes = dict(
+            steps=steps,
+            intervals=intervals,
+            record_every=record_every,
+            differentiable=torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors),
+            memory_budget_mb=self.config.memory_budget_mb * share,
+        )
+        *frames, escaped = _Rollout.apply(self.solver, sizes, laws, *tensors)
+        states = [unpack(frame, len(laws)) for frame in frames]
+        states[-1].escaped = int(escaped)
+        return states
+
+    def _run_frames(self, state, laws, rows, inputs, frames: int, intervals: int, record_every) -> MPMState:
+        """``dt: auto``: each frame is a rollout of its own with as many equal steps as its start asks for."""
+        if frames < 1 or (intervals and frames % intervals) or (record_every and frames % record_every):
+            raise InputError(
+                f"DiffMPM: steps={frames}, {intervals} control intervals, record_every={record_every}; expected steps "
+                "of at least 1, and divisors of it"
+            )
+        material, controls, gravity = inputs
+        recorded, frame_dt = [], float(self.config.frame_dt or 0.0)
+        for frame in range(frames):
+            limit = stable_step(self.config, rows, state.detach(), float(gravity.detach().norm()) * frame_dt)
+            substeps = max(1, math.ceil(frame_dt / (self.config.courant * limit)))
+            starts = bool(intervals) and frame % (frames // intervals) == 0
+            number = frame // (frames // intervals) if starts else 0
+            control = controls[number : number + 1] if starts else state.new_zeros(1, 1, 3, 3)
+            inputs = (material, control, gravity)
+            (last,) = self._run(state, laws, inputs, frame_dt / substeps, substeps, int(starts), None, 1 / frames)
+            state = pack(last.x, {k: t for k, t in last.inputs().items() if k != "x"}, len(self.solver.internal))
+            if record_every and (frame + 1) % record_every == 0:
+                recorded.append(last)
+        last.frames = recorded if record_every else None
+        return last
 
 
 def _hold(module: nn.Module, name: str, value: float | Tensor) -> None:
@@ -179,67 +234,71 @@ def _hold(module: nn.Module, name: str, value: float | Tensor) -> None:
         setattr(module, name, value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64))
 
 
-def _per_particle(name: str, value, x: Tensor) -> Tensor:
-    """A number, 0-d or [N] tensor as [N]; gradients sum over what was spread."""
-    value = value if isinstance(value, Tensor) else torch.tensor(float(value), dtype=torch.float64)
-    if value.ndim > 0:
-        expect_shape("DiffMPM", name, value, (x.shape[0],))
-    return value.to(x).expand(x.shape[0])
-
-
-def _pack(x: Tensor, v: Tensor | None, C: Tensor | None, F: Tensor | None) -> Tensor:
-    """The state [33, N] of mpm.state: components by particles."""
-    n = x.shape[0]
-    eye = torch.eye(3, dtype=x.dtype, device=x.device).reshape(9, 1).expand(9, n)
-    parts = [
-        x.T,
-        x.new_zeros(3, n) if v is None else v.to(x).T,
-        x.new_zeros(9, n) if C is None else C.to(x).reshape(n, 9).T,
-        eye if F is None else F.to(x).reshape(n, 9).T,
-        eye,
-    ]
-    return torch.cat(parts)
-
-
-def _unpack(packed: Tensor) -> MPMState:
-    n = packed.shape[1]
-    x, v, C, F, F_total = packed.split([3, 3, 9, 9, 9])
-    return MPMState(x.T, v.T, *(m.T.reshape(n, 3, 3) for m in (C, F, F_total)))
-
-
 class _Rollout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, solver, sizes, initial, controls, material, constants):
-        n = initial.shape[1]
+    def forward(ctx, solver, sizes, laws, initial, controls, material, constants):
+        n = len(laws)
         with launch_lock:
             expect_alive(solver.grid)
             rollout = solver.rollout(n=n, **sizes)
-            load(initial[None], rollout.initial)
+            load(initial, rollout.initial)
             if rollout.intervals:
                 load(controls, rollout.controls)
             load(material, rollout.material)
+            load(laws, rollout.laws)
             load(constants, rollout.constants)
             run(solver, rollout)
-            outside = rollout.outside()
-            frames = to_torch(rollout.frames, (rollout.frames.shape[0], COMPONENTS, n), initial.device)
-        if outside:
-            count, step, particle = outside
-            raise outside_error(count, step, particle, frames[-1][:3].T)
+            frames = [to_torch(frame, tuple(frame.shape), initial.device) for frame in rollout.frames]
+            found = rollout.status.to_numpy()
+            if error := _error(solver, rollout, found, frames[-1]):
+                raise error
         ctx.solver, ctx.rollout = solver, rollout
-        return frames
+        escaped = torch.tensor(int(found[status.LAST_ESCAPED]))
+        ctx.mark_non_differentiable(escaped)
+        return *frames, escaped
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, frames_bar):
+    def backward(ctx, *outputs_bar):
         _ = ctx.saved_tensors  # raises if the graph was freed
-        rollout = ctx.rollout
+        rollout, frames_bar = ctx.rollout, outputs_bar[:-1]
         inputs = (rollout.initial, rollout.controls, rollout.material, rollout.constants)
         with launch_lock:
-            load(frames_bar, rollout.frames.grad)
+            for frame, frame_bar in zip(rollout.frames, frames_bar, strict=True):
+                load(frame_bar, frame.grad)
             for array in inputs:
                 array.grad.fill(0)
             run_adjoint(ctx.solver, rollout)
-            gradients = [to_torch(array.grad, tuple(array.shape), frames_bar.device) for array in inputs]
-        gradients[0] = gradients[0][0]
-        wanted = [grad if need else None for grad, need in zip(gradients, ctx.needs_input_grad[2:], strict=True)]
-        return None, None, *wanted
+            gradients = [to_torch(array.grad, tuple(array.shape), frames_bar[0].device) for array in inputs]
+        wanted = [grad if need else None for grad, need in zip(gradients, ctx.needs_input_grad[3:], strict=True)]
+        return None, None, None, *wanted
+
+
+def _error(solver: Solver, rollout: Rollout, found, last: Tensor) -> SimulationError | None:
+    """What went wrong first, with the state before that step; None if nothing did."""
+    broken = status.read(found, status.BROKEN)
+    escaped = status.read(found, status.ESCAPED) if solver.config.escaped == "error" else None
+    if broken is None and escaped is None:
+        broken = _not_finite(last, rollout)
+    reports = [report for report in (broken, escaped) if report]
+    if not reports:
+        return None
+    first = min(reports, key=lambda report: report.step)
+    if first is escaped:
+        return escaped_error(first, _state_at(solver, rollout, first.step))
+    state = _state_at(solver, rollout, first.step)
+    if first.step and not all(
+        bool(torch.isfinite(value).all()) for value in state.inputs().values() if value is not None
+    ):
+        state = _state_at(solver, rollout, first.step - 1)
+    return broken_error(first, state)
+
+
+def _state_at(solver: Solver, rollout: Rollout, step: int) -> MPMState:
+    return unpack(torch.from_numpy(state_before(solver, rollout, step).reshape(-1)), rollout.n)
+
+
+def _not_finite(packed: Tensor, rollout: Rollout) -> status.Report | None:
+    """Particles whose final numbers are not finite: no later step was there to find them."""
+    bad = ~torch.isfinite(packed.reshape(-1, rollout.n)).all(dim=0)
+    return status.Report(int(bad.sum()), rollout.steps, int(bad.nonzero()[0])) if bool(bad.any()) else None

@@ -48,6 +48,9 @@ def _message(items: list, model: type[BaseModel]) -> str:
         return "is missing; it has no default"
     if kind == "value_error":
         return str(items[0]["ctx"]["error"])
+    if kind == "union_tag_invalid":  # a word that chooses the section
+        words = items[0]["ctx"]["expected_tags"].replace("'", "").removesuffix(", custom")
+        return f"there is no {items[0]['ctx']['tag']}; expected one of {words}"
     value = json.dumps(items[0]["input"], ensure_ascii=False, default=str)
     return f"is {value}; expected {' or '.join(dict.fromkeys(map(_accepted, items)))}"
 
@@ -67,21 +70,28 @@ def _unknown(name: str, owner: type[BaseModel]) -> str:
 
 def _walk(loc: Iterable[str | int], model: type[BaseModel]) -> Iterator[tuple[str | int, bool, type[BaseModel]]]:
     """Each part of a location, whether the user wrote it, and the section that it belongs to."""
-    owner, inside = model, True
+    owners: list[type[BaseModel]] = [model]
     parts = list(loc)
     for n, part in enumerate(parts):
-        if inside and part in owner.model_fields:
+        owner = next((owner for owner in owners if part in owner.model_fields), owners[0] if owners else model)
+        if owners and part in owner.model_fields:
             yield part, True, owner
-            nested = _section_in(owner.model_fields[str(part)].annotation)
-            owner, inside = (nested, True) if nested else (owner, False)
+            owners = _sections_in(owner.model_fields[str(part)].annotation)
         else:
-            # An integer is an index; any other name here is an unknown key, or a branch of a union.
-            yield part, isinstance(part, int) or (inside and n == len(parts) - 1), owner
+            # An integer is an index; any other name here is the word that chose a section, a branch of a union of
+            # plain values, or an unknown key.
+            chosen = [owner for owner in owners if _is_chosen_by(owner, part)]
+            owners = chosen or owners
+            yield part, isinstance(part, int) or bool(owners and not chosen and n == len(parts) - 1), owner
 
 
-def _section_in(annotation) -> type[BaseModel] | None:
-    """The section in ``Section``, ``Section | None`` or ``tuple[Section, ...]``."""
+def _is_chosen_by(section: type[BaseModel], word: str | int) -> bool:
+    """Whether a field of the section accepts this word alone."""
+    return any(typing.get_args(field.annotation) == (word,) for field in section.model_fields.values())
+
+
+def _sections_in(annotation) -> list[type[BaseModel]]:
+    """The sections in ``Section``, ``Section | None``, ``A | B`` or ``tuple[Section, ...]``."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    found = (_section_in(argument) for argument in typing.get_args(annotation))
-    return next((section for section in found if section), None)
+        return [annotation]
+    return [section for argument in typing.get_args(annotation) for section in _sections_in(argument)]

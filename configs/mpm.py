@@ -4,7 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Vec3
+from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Share, Vec3
+from configs.material import FixedCorotatedConfig, Material, MaterialConfig
 
 WallKind = Literal["none", "sticky", "slip", "separate"]
 FACES = ("x_min", "x_max", "y_min", "y_max", "z_min", "z_max")
@@ -55,30 +56,6 @@ class BoundaryConfig(Section):
         return dict.fromkeys(FACES, value) if isinstance(value, str) else value
 
 
-class MaterialConfig(Section):
-    """The constitutive law and its parameters."""
-
-    law: Literal["fixed_corotated", "neo_hookean", "hencky"] = "fixed_corotated"
-    """Name of the law; docs/method.md has their equations."""
-    youngs_modulus: Positive = 1.4e5
-    """Young's modulus E. Unit: pressure (Pa in SI)."""
-    poissons_ratio: Annotated[Real, Field(gt=-1, lt=0.5)] = 0.2
-    """Poisson's ratio ν. Unit: none."""
-    density: Positive = 1000.0
-    """Mass per rest volume. Unit: mass / length³."""
-
-    @property
-    def lam(self) -> float:
-        """Lamé's first parameter λ = E ν / ((1 + ν)(1 − 2ν)). Unit: pressure."""
-        e, nu = self.youngs_modulus, self.poissons_ratio
-        return e * nu / ((1 + nu) * (1 - 2 * nu))
-
-    @property
-    def mu(self) -> float:
-        """Shear modulus μ = E / (2 (1 + ν)). Unit: pressure."""
-        return self.youngs_modulus / (2 * (1 + self.poissons_ratio))
-
-
 class MPMConfig(Section):
     """One explicit MLS-MPM simulation. Units are the user's own, consistent ones."""
 
@@ -86,16 +63,24 @@ class MPMConfig(Section):
     """The background grid."""
     kernel: Literal["quadratic", "cubic"] = "quadratic"
     """B-spline of the transfers, 3 or 4 nodes along each axis."""
-    dt: Positive = 1e-3
-    """Time step. Unit: time."""
+    dt: Positive | Literal["auto"] = 1e-3
+    """Time step; auto: each step of ``frame_dt`` is cut into as many as stability asks for. Unit: time."""
+    frame_dt: Positive | None = None
+    """What a step is with ``dt: auto``. Unit: time."""
+    courant: Share = 0.4
+    """With ``dt: auto``, the share of the stable time step that is taken. Unit: none."""
+    check_dt: bool = True
+    """Refuse a time step above the stable one of the materials."""
     drag: NonNegative = 0.0
     """Damping of the particle velocity at P2G by the factor 1 − dt · drag. Unit: 1 / time."""
     gravity: Vec3 = (0.0, 0.0, 0.0)
     """Acceleration of every node. Unit: length / time²."""
     boundary: BoundaryConfig = BoundaryConfig()
     """Walls of the grid's box."""
-    material: MaterialConfig = MaterialConfig()
-    """Constitutive law and density."""
+    material: Material = FixedCorotatedConfig()
+    """Constitutive law, its parameters and density of all particles."""
+    materials: tuple[Material, ...] = ()
+    """Several materials instead of one: particles are given their places in this list."""
     f_smoothing: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     """γ: share of the old F kept in each step, F' = (1 − γ)(I + dt C)A + γF. 0 is off. Unit: none."""
     j_min: Annotated[Real, Field(gt=0, lt=1)] | None = None
@@ -103,5 +88,27 @@ class MPMConfig(Section):
     Unit: none."""
     bulk_viscosity: NonNegative = 0.0
     """ζ: adds ζ tr(C) I to the Kirchhoff stress. Unit: pressure × time."""
+    escaped: Literal["error", "clamp", "deactivate"] = "error"
+    """What becomes of particles that leave the grid: an error; held at its edge; or left behind, without mass."""
     memory_budget_mb: Positive = 2048.0
     """Memory for the states that the backward pass needs; beyond it, segments are recomputed. Unit: MiB."""
+    checkpoints: Literal["device", "host"] = "device"
+    """Where the starts of segments are kept until they are recomputed; those on the host do not count in the budget."""
+
+    @model_validator(mode="after")
+    def _one_list_of_materials(self):
+        if self.materials and "material" in self.model_fields_set:
+            raise ValueError("material and materials are given; expected one of them")
+        if (self.dt == "auto") != (self.frame_dt is not None):
+            raise ValueError("dt: auto and frame_dt belong together; expected both or neither")
+        return self
+
+    @property
+    def step_dt(self) -> float:
+        """Duration of one of ``DiffMPM``'s steps: ``dt``, or ``frame_dt`` with ``dt: auto``. Unit: time."""
+        return float(self.frame_dt or 0.0) if self.dt == "auto" else float(self.dt)
+
+    @property
+    def all_materials(self) -> tuple[MaterialConfig, ...]:
+        """The materials that particles may have, in the order of their ids."""
+        return self.materials or (self.material,)

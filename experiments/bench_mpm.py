@@ -24,10 +24,10 @@ from configs.errors import InputError
 from configs.mpm import MPMConfig
 from experiments.bench_mpm_baseline import DiffTaichiStyle
 from experiments.versions import versions
-from mpm.constants import COUNT, DAMPING, DT, SPACING
+from mpm.constants import make_constants
 from mpm.rollout import Rollout
 from mpm.solver import Solver, run, run_adjoint
-from mpm.state import COMPONENTS, F_TOTAL, F, V, X
+from mpm.state import F_TOTAL, INTERNAL, F, V, X
 
 CPU_CASES, GPU_CASES = ("30/64",), ("46/64", "100/128")
 """Particles along an edge of the cube / nodes along an edge of the grid."""
@@ -70,15 +70,13 @@ def make_rollout(solver: Solver, x: np.ndarray, v: np.ndarray, steps: int, inter
     """The cube as a rollout of ours."""
     n, h = len(x), solver.config.grid.spacing
     rollout = solver.rollout(n=n, steps=steps, intervals=intervals)
-    state = np.zeros((1, COMPONENTS, n), np.float32)
-    state[0, X : X + 3], state[0, V : V + 3] = x.T, v.T
-    state[0, F : F + 9] = state[0, F_TOTAL : F_TOTAL + 9] = np.eye(3).reshape(9, 1)
-    rollout.initial.from_numpy(state)
+    state = np.zeros((INTERNAL, n), np.float32)
+    state[X : X + 3], state[V : V + 3] = x.T, v.T
+    state[F : F + 9] = state[F_TOTAL : F_TOTAL + 9] = np.eye(3).reshape(9, 1)
+    rollout.initial.from_numpy(state.reshape(-1))
     rows = [h**3 / 8 * DENSITY, h**3 / 8, LAM, MU]
-    rollout.material.from_numpy(np.repeat(np.array(rows, np.float32)[:, None], n, axis=1))
-    constants = np.zeros(COUNT, np.float32)
-    constants[[DT, DAMPING, SPACING]] = DT_SIZE, 1.0, h
-    rollout.constants.from_numpy(constants)
+    rollout.material.from_numpy(np.repeat(np.array(rows, np.float32), n))
+    rollout.constants.from_numpy(make_constants(solver.config, DT_SIZE).astype(np.float32))
     return rollout
 
 
@@ -98,7 +96,7 @@ def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeat
     rollout = make_rollout(solver, x, v, steps, intervals=max(1, steps // 5))
 
     def backward():
-        rollout.frames.grad.fill(1.0)
+        rollout.frames[-1].grad.fill(1.0)
         run_adjoint(solver, rollout)
 
     name = f"diffmpm {law}, {kernel}"

@@ -9,7 +9,8 @@ import torch
 
 from bridge import runtime
 from bridge.controls import ControlOptimizer, Update
-from bridge.diffmpm import DiffMPM, MPMState
+from bridge.diffmpm import DiffMPM
+from bridge.mpm_state import MPMState
 from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
 from configs.experiment import ExperimentConfig

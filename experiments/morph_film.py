@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from bridge.diffmpm import MPMState
+from bridge.mpm_state import MPMState
 from bridge.shading import lights_and_material, shade
 from bridge.upsampler import Splats, Surface, SurfaceUpsampler
 from configs.experiment import ExperimentConfig

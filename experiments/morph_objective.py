@@ -4,9 +4,10 @@ import torch
 from torch import Tensor
 
 from bridge.controls import Evaluation
-from bridge.diffmpm import DiffMPM, MPMState
+from bridge.diffmpm import DiffMPM
 from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
 from bridge.mass_matching import mass_matching_loss
+from bridge.mpm_state import MPMState
 from bridge.upsampler import Surface, SurfaceUpsampler
 from configs.experiment import ExperimentConfig
 from experiments.morph_scene import MorphScene
@@ -65,7 +66,7 @@ class MorphObjective:
 
     def _cfl(self, state: MPMState) -> Tensor:
         """Cells that each particle passes in a step."""
-        return state.v.detach().norm(dim=1) * (self.config.mpm.dt / self.config.mpm.grid.spacing)
+        return state.v.detach().norm(dim=1) * (self.config.mpm.step_dt / self.config.mpm.grid.spacing)
 
     def _uses_images(self) -> bool:
         loss = self.config.loss
@@ -87,7 +88,7 @@ class MorphObjective:
 
     def _mean_squared_way(self, v: Tensor) -> Tensor:
         """Of the particles in one more episode at these velocities. Unit: grid cell²."""
-        cells = self.config.optimize.steps * self.config.mpm.dt / self.config.mpm.grid.spacing
+        cells = self.config.optimize.steps * self.config.mpm.step_dt / self.config.mpm.grid.spacing
         return (v * cells).square().sum(dim=1).mean()
 
     def _image_terms(self, state: MPMState):

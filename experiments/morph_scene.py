@@ -81,7 +81,7 @@ def build_scene(config: ExperimentConfig) -> MorphScene:
 def check_time_step(config: MPMConfig) -> None:
     """Raise if the time step breaks the CFL condition of the material's pressure waves."""
     limit = stable_dt(config)
-    if config.dt > limit:
+    if config.dt != "auto" and config.dt > limit:
         raise InputError(
             f"mpm.dt is {config.dt:g}; the largest stable step for this grid and material is {limit:.3g} "
             "(mpm.grid.spacing over the speed of sound)"

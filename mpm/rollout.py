@@ -7,21 +7,23 @@ import taichi as ti
 
 from configs.errors import InputError
 from kernels.arrays import int_array, real_array, real_dtype, scratch_array
-from mpm.constants import COUNT
-from mpm.state import COMPONENTS
+from mpm import status
+from mpm.constants import COUNT, MATERIAL_LAW
+from mpm.state import INTERNAL
 
 NO_CONTROL = -1
 """``interval`` of a step that no control enters."""
-_NO_STEP = 2**31 - 1
+RING = 2
+"""States that a rollout without a backward pass keeps."""
 
 
 class Rollout:
     """Taichi arrays of a rollout of ``steps`` steps of ``n`` particles.
 
-    Inputs (``.grad`` is added to by the adjoint): ``initial [1, 33, N]`` (mpm.state), ``controls [S, N, 3, 3]``,
-    ``material [2 + parameters, N]`` and ``constants [12]`` (mpm.constants; only gravity has a gradient).
-    Outputs (``.grad`` is read): ``frames [K, 33, N]``, the states after every ``record_every`` steps; the last
-    is the final state.
+    Inputs (``.grad`` is added to by the adjoint): ``initial [33 N]`` (mpm.state; more with internal variables),
+    ``controls [S, N, 3, 3]``, ``material [(2 + parameters) N]``, ``constants [13]`` (mpm.constants; only gravity has a
+    gradient), and ``laws [N]``, the number of each particle's law. Outputs (``.grad`` is read): ``frames``, a list of
+    states, those after every ``record_every`` steps; the last is the final state.
     """
 
     def __init__(
@@ -30,9 +32,11 @@ class Rollout:
         steps: int,
         intervals: int = 0,
         parameters: int = 2,
+        internal: int = 0,
         record_every: int | None = None,
         differentiable: bool = True,
         memory_budget_mb: float = 2048.0,
+        checkpoints_on_host: bool = False,
     ):
         if intervals and steps % intervals:
             raise InputError(f"DiffMPM: {intervals} control intervals do not divide steps={steps}")
@@ -42,19 +46,24 @@ class Rollout:
         if record_every < 1 or steps % record_every:
             raise InputError(f"DiffMPM: record_every={record_every} does not divide steps={steps}; expected a divisor")
         self.n, self.steps, self.intervals, self.record_every = n, steps, intervals, record_every
+        self.internal, self.components = internal, INTERNAL + internal
         self.differentiable = differentiable
-        self.segment = segment_length(steps, n, memory_budget_mb) if differentiable else min(steps, 8)
-        self.initial = real_array(1, COMPONENTS, n, needs_grad=differentiable)
+        size, on_device = self.components * n, not checkpoints_on_host
+        self.segment = RING - 1
+        if differentiable:
+            self.segment = segment_length(steps, size, memory_budget_mb, on_device)
+        self.initial = real_array(size, needs_grad=differentiable)
         self.controls = real_array(intervals, n if intervals else 1, 3, 3, needs_grad=differentiable)
-        self.material = real_array(2 + parameters, n, needs_grad=differentiable)
+        self.material = real_array((MATERIAL_LAW + parameters) * n, needs_grad=differentiable)
+        self.laws = int_array(n)
         self.constants = real_array(COUNT, needs_grad=differentiable)
-        self.frames = real_array(steps // record_every, COMPONENTS, n, needs_grad=differentiable)
-        segments = math.ceil(steps / self.segment)
-        self.states = scratch_array(self.segment + 1, COMPONENTS, n)
-        """States of the segment in work; slot 0 is its start."""
-        self.checkpoints = scratch_array(segments if differentiable and segments > 1 else 1, COMPONENTS, n)
-        """Starts of all segments."""
-        self.status = int_array(3)
+        self.frames = [real_array(size, needs_grad=differentiable) for _ in range(steps // record_every)]
+        self.states = [scratch_array(size) for _ in range(self.segment + 1)]
+        """States of one segment; slot s is the state after s of its steps. Without a backward pass, a ring."""
+        self.checkpoints = Checkpoints(size, math.ceil(steps / self.segment) if self.checkpointed else 0, on_device)
+        self.affine = scratch_array(9 * n)
+        """What P2G scatters beside mass and velocity, of one step."""
+        self.status = int_array(status.COUNT)
         self.clear_status()
 
     @property
@@ -70,30 +79,66 @@ class Rollout:
         return step // stride if step % stride == 0 else NO_CONTROL
 
     def clear_status(self) -> None:
-        """Forget particles found outside the grid."""
-        self.status.from_numpy(np.array([0, _NO_STEP, _NO_STEP], dtype=np.int32))
-
-    def outside(self) -> tuple[int, int, int] | None:
-        """(number of particles, step, first particle) of the first step that found any outside the grid."""
-        count, step, first = (int(value) for value in self.status.to_numpy())
-        return (count, step, first) if count else None
+        """Forget what went wrong."""
+        self.status.from_numpy(status.cleared())
 
 
-def segment_length(steps: int, n: int, memory_budget_mb: float) -> int:
-    """The largest number of steps whose states fit the budget beside the checkpoints of all segments.
+class Checkpoints:
+    """Starts of segments, on the device or, at the price of copies, on the host."""
+
+    def __init__(self, size: int, count: int, on_device: bool):
+        self.on_device = on_device
+        self.kept: list[ti.Ndarray | np.ndarray | None] = [None] * count
+        if on_device:
+            self.kept = [scratch_array(size) for _ in range(count)]
+
+    def save(self, index: int, state: ti.Ndarray) -> None:
+        """Keep a copy of ``state``."""
+        if self.on_device:
+            copy_state(state, self.kept[index])
+        else:
+            self.kept[index] = state.to_numpy()
+
+    def restore(self, index: int, state: ti.Ndarray) -> None:
+        """Overwrite ``state`` with the copy."""
+        if self.on_device:
+            copy_state(self.kept[index], state)
+        else:
+            state.from_numpy(self.kept[index])
+
+
+def segment_length(steps: int, size: int, memory_budget_mb: float, checkpoints_count: bool = True) -> int:
+    """The largest number of steps whose states of ``size`` numbers fit the budget beside the segments' checkpoints.
 
     Raises:
         InputError: not even the most economical length (about √steps) fits.
     """
-    bytes_per_state = COMPONENTS * n * (8 if real_dtype() == ti.f64 else 4)
+    bytes_per_state = size * (8 if real_dtype() == ti.f64 else 4)
     budget = memory_budget_mb * 2**20 / bytes_per_state
     if steps + 1 <= budget:
         return steps
-    economical = max(1, math.isqrt(steps))
-    lengths = [k for k in range(economical, steps) if k + 1 + math.ceil(steps / k) <= budget]
+    economical = max(1, math.isqrt(steps)) if checkpoints_count else 1
+    lengths = [
+        k for k in range(economical, steps) if k + 1 + (math.ceil(steps / k) if checkpoints_count else 0) <= budget
+    ]
     if not lengths:
-        needed = (economical + 1 + math.ceil(steps / economical)) * bytes_per_state / 2**20
+        states = economical + 1 + (math.ceil(steps / economical) if checkpoints_count else 0)
         raise InputError(
-            f"mpm.memory_budget_mb is {memory_budget_mb:g}; {steps} steps of {n} particles need at least {needed:.0f}"
+            f"mpm.memory_budget_mb is {memory_budget_mb:g}; {steps} steps of {bytes_per_state / 2**20:.3g} MiB each "
+            f"need at least {states * bytes_per_state / 2**20:.0f}"
         )
     return lengths[-1]
+
+
+@ti.kernel
+def copy_state(source: ti.types.ndarray(ndim=1), target: ti.types.ndarray(ndim=1)):
+    """``target = source``."""
+    for i in range(source.shape[0]):
+        target[i] = source[i]
+
+
+@ti.kernel
+def add_state(source: ti.types.ndarray(ndim=1), target: ti.types.ndarray(ndim=1)):
+    """``target += source``."""
+    for i in range(source.shape[0]):
+        target[i] = target[i] + source[i]

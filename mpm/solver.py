@@ -2,17 +2,21 @@
 
 import math
 
+import numpy as np
 import taichi as ti
 
+from configs.errors import InputError
 from configs.mpm import FACES, MPMConfig
 from kernels.arrays import from_numpy, real_array, scratch_array
 from mpm.bspline import NODES
-from mpm.constants import GRAVITY, SIZE, WALLS
+from mpm.constants import GRAVITY, MATERIAL_LAW, SIZE, WALLS
 from mpm.laws import LAWS
-from mpm.laws.gradient import stress_gradient
-from mpm.rollout import Rollout
-from mpm.state import COMPONENTS, add_slot, copy_slot
-from mpm.step import step_kernels
+from mpm.laws.flow import FlowKernels, flow_kernels
+from mpm.laws.gradient import flow_gradient, stress_gradient
+from mpm.laws.law import Law
+from mpm.laws.stress import StressKernels, stress_kernels
+from mpm.rollout import Rollout, add_state, copy_state
+from mpm.step import transfer_kernels
 
 
 class Solver:
@@ -23,113 +27,217 @@ class Solver:
 
     def __init__(self, config: MPMConfig):
         self.config = config
-        self.law = LAWS[config.material.law]
-        self.nodes = NODES[config.kernel]
-        self.kernels = step_kernels(self.nodes, self.law.name)
+        self.laws = [_law(name) for name in dict.fromkeys(material.law for material in config.all_materials)]
+        """The laws in use; a particle's law is its place in this list."""
+        self.parameters = list(dict.fromkeys(name for law in self.laws for name in law.parameters))
+        """Names of the parameters of all laws in use: the rows of material from ``MATERIAL_LAW`` on."""
+        self.internal = list(dict.fromkeys(name for law in self.laws for name in law.internal))
+        """Names of the internal variables of all laws in use, the state's last components."""
+        self.transfers = transfer_kernels(NODES[config.kernel])
+        self.stresses = [self._stress(number) for number in range(len(self.laws))]
+        self.flows = [self._flow(number) for number in range(len(self.laws))]
         size = config.grid.size
         self.grid = scratch_array(4 * math.prod(size))
         self.grid_bar = scratch_array(1)
         self.gravity_bar = scratch_array(1)
         kinds = [WALLS[getattr(config.boundary, face)] for face in FACES]
-        self.domain = from_numpy([*kinds, config.boundary.thickness, *size])
+        self.domain = from_numpy([*kinds, config.boundary.thickness, *size, int(config.escaped == "clamp")])
+
+    def _stress(self, number: int) -> StressKernels:
+        law = self.laws[number]
+        return stress_kernels(law, self._rows(law), self._which(number))
+
+    def _flow(self, number: int) -> FlowKernels | None:
+        law = self.laws[number]
+        if law.flow is None:
+            return None
+        places = tuple(self.internal.index(name) for name in law.internal)
+        return flow_kernels(law, self._rows(law), places, self._which(number))
+
+    def _rows(self, law: Law) -> tuple[int, ...]:
+        return tuple(MATERIAL_LAW + self.parameters.index(name) for name in law.parameters)
+
+    def _which(self, number: int) -> int:
+        """The number that a kernel looks for; −1, all particles, where there is one law."""
+        return number if len(self.laws) > 1 else -1
 
     def rollout(self, **sizes) -> Rollout:
         """A new evaluation: the arguments of ``Rollout`` but for those that the configuration knows."""
-        rollout = Rollout(parameters=len(self.law.parameters), memory_budget_mb=self.config.memory_budget_mb, **sizes)
+        rollout = Rollout(
+            parameters=len(self.parameters),
+            internal=len(self.internal),
+            memory_budget_mb=sizes.pop("memory_budget_mb", self.config.memory_budget_mb),
+            checkpoints_on_host=self.config.checkpoints == "host",
+            **sizes,
+        )
         if rollout.differentiable:
             self._prepare_adjoint(rollout.n)
         return rollout
 
     def _prepare_adjoint(self, n: int) -> None:
         """Fields may only be made on the thread that started Taichi: before torch's backward needs them."""
-        stress_gradient(self.law, n)
+        for law, stress, flow in zip(self.laws, self.stresses, self.flows, strict=True):
+            if stress.gather:
+                stress_gradient(law, n)
+            if flow and flow.gather:
+                flow_gradient(law, n)
         if tuple(self.grid_bar.shape) != tuple(self.grid.shape):
             self.grid_bar = scratch_array(self.grid.shape[0])
             self.gravity_bar = scratch_array(self.grid.shape[0] // 4 * 3)
 
-    def step(self, rollout: Rollout, number: int, source: int, target: int) -> None:
-        """states[source] -> states[target], the step ``number`` of the rollout."""
-        self.kernels.step(
-            rollout.states,
+    def step(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray) -> None:
+        """The state ``source`` -> the state ``target``, the step ``number`` of the rollout."""
+        self._compute_affine(r, number, source)
+        self.transfers.transfer(
             source,
             target,
-            rollout.controls,
-            rollout.interval_of(number),
-            rollout.material,
+            r.n,
+            r.internal,
+            r.material,
+            r.controls,
+            r.interval_of(number),
+            r.affine,
             self.grid,
-            rollout.constants,
+            r.constants,
             self.domain,
-            rollout.status,
+            r.status,
             number,
+            int(number == r.steps - 1),
         )
+        for flow in filter(None, self.flows):
+            flow.flow(target, r.n, r.material, r.laws, r.constants)
 
-    def run_segment(self, rollout: Rollout, start: int, record: bool) -> None:
+    def _compute_affine(self, r: Rollout, number: int, state: ti.Ndarray) -> None:
+        interval = r.interval_of(number)
+        for stress in self.stresses:
+            stress.stress(state, r.n, r.controls, interval, r.material, r.laws, r.affine, r.constants)
+
+    def run_segment(self, r: Rollout, start: int, record: bool) -> None:
         """Run the segment that begins at step ``start``, whose state is in slot 0."""
-        end = min(start + rollout.segment, rollout.steps)
-        for number in range(start, end):
-            slot = number - start
-            self.step(rollout, number, slot, slot + 1)
-            if record and (number + 1) % rollout.record_every == 0:
-                copy_slot(rollout.states, slot + 1, rollout.frames, (number + 1) // rollout.record_every - 1)
+        for number in range(start, min(start + r.segment, r.steps)):
+            state = r.states[number - start + 1]
+            self.step(r, number, r.states[number - start], state)
+            if record and (number + 1) % r.record_every == 0:
+                copy_state(state, r.frames[(number + 1) // r.record_every - 1])
 
-    def step_adjoint(self, rollout: Rollout, number: int, slot: int, adjoint: ti.Ndarray) -> None:
-        """``adjoint`` of the state after step ``number`` becomes that of the state before it, in ``slot``."""
-        workspace = stress_gradient(self.law, rollout.n)
-        interval = rollout.interval_of(number)
-        self.kernels.scatter_adjoint(
-            rollout.states,
-            slot,
-            slot + 1,
-            rollout.controls,
-            interval,
-            rollout.material,
-            rollout.material.grad,
+    def step_adjoint(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray, a: "Adjoint") -> None:
+        """The adjoint of ``target``, the state after step ``number``, becomes that of ``source``."""
+        self._flow_adjoint(r, number, source, target, a)
+        self._compute_affine(r, number, source)
+        self.transfers.transfer_adjoint(
+            source,
+            target,
+            r.n,
+            r.material,
+            r.material.grad,
+            r.controls,
+            r.interval_of(number),
+            r.affine,
+            a.affine_bar,
+            a.a_bar,
             self.grid,
             self.grid_bar,
             self.gravity_bar,
-            adjoint,
-            workspace,
-            rollout.constants,
+            a.state_bar,
+            r.constants,
             self.domain,
         )
-        workspace.stress.grad(rollout.n)
-        self.kernels.finish_adjoint(
-            adjoint,
-            rollout.controls.grad,
-            interval,
-            rollout.material.grad,
-            workspace,
+        self._stress_adjoint(r, number, source, a)
+
+    def _stress_adjoint(self, r: Rollout, number: int, state: ti.Ndarray, a: "Adjoint") -> None:
+        interval = r.interval_of(number)
+        for law, kernels in zip(self.laws, self.stresses, strict=True):
+            inputs = (state, r.n, r.controls)
+            if kernels.gather is None:
+                material = (r.material, r.material.grad, r.laws)
+                bars = (a.affine_bar, a.a_bar, a.state_bar)
+                kernels.finish(*inputs, r.controls.grad, interval, *material, *bars, r.constants)
+                continue
+            workspace = stress_gradient(law, r.n)
+            kernels.gather(*inputs, interval, r.material, r.laws, a.affine_bar, r.constants, workspace)
+            workspace.evaluate.grad(r.n)
+            kernels.finish(r.n, r.controls.grad, interval, r.material.grad, r.laws, a.a_bar, a.state_bar, workspace)
+
+    def _flow_adjoint(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray, a: "Adjoint") -> None:
+        for law, kernels in zip(self.laws, self.flows, strict=True):
+            if kernels is None:
+                continue
+            step = (source, target, r.n, r.controls, r.interval_of(number))
+            if kernels.gather is None:
+                kernels.finish(*step, r.laws, a.state_bar, r.constants)
+                continue
+            workspace = flow_gradient(law, r.n)
+            kernels.gather(*step, r.material, r.laws, a.state_bar, r.constants, workspace)
+            workspace.evaluate.grad(r.n)
+            kernels.finish(*step, r.material.grad, r.laws, a.state_bar, r.constants, workspace)
+
+
+class Adjoint:
+    """What the backward pass carries from step to step."""
+
+    def __init__(self, r: Rollout):
+        self.state_bar = real_array(r.components * r.n)
+        """dL/d(state), of the state that the pass has reached."""
+        self.a_bar, self.affine_bar = scratch_array(9 * r.n), scratch_array(9 * r.n)
+        """dL/dA so far, and dL/d(affine), of one step."""
+
+
+def _law(name: str) -> Law:
+    if name not in LAWS:
+        raise InputError(
+            f"mpm.material.law is {name}; expected one of {', '.join(LAWS)} (mpm.laws.register_law adds one)"
         )
+    return LAWS[name]
 
 
 @ti.ad.grad_replaced
 def run(solver: Solver, rollout: Rollout) -> None:
     """``rollout.initial`` -> ``rollout.frames``. Under a ``ti.ad.Tape`` its adjoint is exact."""
     rollout.clear_status()
-    copy_slot(rollout.initial, 0, rollout.states, 0)
+    copy_state(rollout.initial, rollout.states[0])
+    if not rollout.differentiable:
+        _run_ring(solver, rollout)
+        return
     for index, start in enumerate(range(0, rollout.steps, rollout.segment)):
         if index:
-            copy_slot(rollout.states, rollout.segment, rollout.states, 0)
+            copy_state(rollout.states[-1], rollout.states[0])
         if rollout.checkpointed:
-            copy_slot(rollout.states, 0, rollout.checkpoints, index)
+            rollout.checkpoints.save(index, rollout.states[0])
         solver.run_segment(rollout, start, record=True)
+
+
+def _run_ring(solver: Solver, r: Rollout) -> None:
+    for number in range(r.steps):
+        source, target = r.states[number % 2], r.states[(number + 1) % 2]
+        solver.step(r, number, source, target)
+        if (number + 1) % r.record_every == 0:
+            copy_state(target, r.frames[(number + 1) // r.record_every - 1])
+
+
+def state_before(solver: Solver, rollout: Rollout, step: int) -> np.ndarray:
+    """The state that step number ``step`` began with, computed again: what is left of a rollout that broke there."""
+    copy_state(rollout.initial, rollout.states[0])
+    for number in range(step):
+        solver.step(rollout, number, rollout.states[number % 2], rollout.states[(number + 1) % 2])
+    return rollout.states[step % 2].to_numpy().reshape(rollout.components, rollout.n)
 
 
 @ti.ad.grad_for(run)
 def run_adjoint(solver: Solver, rollout: Rollout) -> None:
     """Add to the gradients of ``rollout``'s inputs, given those of its frames (docs/method.md 6)."""
-    adjoint = real_array(1, COMPONENTS, rollout.n)
+    adjoint = Adjoint(rollout)
     solver.gravity_bar.fill(0)
     starts = list(range(0, rollout.steps, rollout.segment))
     for index, start in reversed(list(enumerate(starts))):
         if rollout.checkpointed:
-            copy_slot(rollout.checkpoints, index, rollout.states, 0)
+            rollout.checkpoints.restore(index, rollout.states[0])
             solver.run_segment(rollout, start, record=False)
         for number in reversed(range(start, min(start + rollout.segment, rollout.steps))):
             if (number + 1) % rollout.record_every == 0:
-                add_slot(rollout.frames.grad, (number + 1) // rollout.record_every - 1, adjoint, 0)
-            solver.step_adjoint(rollout, number, number - start, adjoint)
-    add_slot(adjoint, 0, rollout.initial.grad, 0)
+                add_state(rollout.frames[(number + 1) // rollout.record_every - 1].grad, adjoint.state_bar)
+            source, target = rollout.states[number - start : number - start + 2]
+            solver.step_adjoint(rollout, number, source, target, adjoint)
+    add_state(adjoint.state_bar, rollout.initial.grad)
     _add_gravity(solver.gravity_bar, rollout.constants.grad, solver.domain)
 
 

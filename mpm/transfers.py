@@ -7,8 +7,8 @@ The loop over the innermost axis, contiguous in memory, is unrolled; the outer t
 
 import taichi as ti
 
-from mpm.bspline import INVERSE_INERTIA, first_node, pick, weight_slopes, weights
-from mpm.constants import ORIGIN, SIZE, SPACING
+from mpm.bspline import first_node, pick, weight_slopes, weights
+from mpm.constants import INERTIA, ORIGIN, SIZE, SPACING
 from mpm.grid import node_vec3
 
 
@@ -17,12 +17,6 @@ def cell_coordinate(x, constants: ti.template()):
     """Position in cells from node (0, 0, 0)."""
     origin = ti.Vector([constants[ORIGIN + c] for c in ti.static(range(3))])
     return (x - origin) / constants[SPACING]
-
-
-@ti.func
-def inverse_inertia(constants: ti.template(), nodes: ti.template()):
-    """k = 4 / h² (quadratic) or 3 / h² (cubic)."""
-    return INVERSE_INERTIA[nodes] / (constants[SPACING] * constants[SPACING])
 
 
 @ti.func
@@ -47,6 +41,39 @@ def is_inside(x, domain: ti.template(), constants: ti.template(), nodes: ti.temp
         if first[axis] < 0 or first[axis] + nodes > domain[SIZE + axis]:
             inside = False
     return inside
+
+
+@ti.func
+def _cell_limits(domain: ti.template(), axis: ti.template(), nodes: ti.template()):
+    """Smallest and largest coordinate, in cells, of what is held inside: a thousandth of a cell from the edge."""
+    shift = ti.static(0.5 if nodes == 3 else 1.0)
+    return shift + 0.001, domain[SIZE + axis] - nodes + 1 + shift - 0.001
+
+
+@ti.func
+def hold_inside(x, domain: ti.template(), constants: ti.template(), nodes: ti.template()):
+    """The nearest position inside the grid."""
+    u = cell_coordinate(x, constants)
+    held = x
+    for axis in ti.static(range(3)):
+        low, high = _cell_limits(domain, axis, nodes)
+        if u[axis] < low:
+            held[axis] = constants[ORIGIN + axis] + low * constants[SPACING]
+        elif u[axis] > high:
+            held[axis] = constants[ORIGIN + axis] + high * constants[SPACING]
+    return held
+
+
+@ti.func
+def hold_inside_adjoint(x, held_bar, domain: ti.template(), constants: ti.template(), nodes: ti.template()):
+    """dL/dx of ``hold_inside``: nothing along an axis that holds."""
+    u = cell_coordinate(x, constants)
+    x_bar = held_bar
+    for axis in ti.static(range(3)):
+        low, high = _cell_limits(domain, axis, nodes)
+        if u[axis] < low or u[axis] > high:
+            x_bar[axis] = 0.0
+    return x_bar
 
 
 @ti.func
@@ -95,7 +122,7 @@ def g2p(grid: ti.template(), constants: ti.template(), domain: ti.template(), x,
             vx += (wxy * (i - t[0])) * v_row
             vy += (wxy * (j - t[1])) * v_row
             vz += wxy * v_row_z
-    scale = inverse_inertia(constants, nodes) * constants[SPACING]
+    scale = constants[INERTIA] * constants[SPACING]
     return v, scale * ti.Matrix.cols([vx, vy, vz])
 
 
@@ -115,7 +142,7 @@ def g2p_adjoint(
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
     h = constants[SPACING]
-    k_inertia = inverse_inertia(constants, nodes)
+    k_inertia = constants[INERTIA]
     x_bar = ti.Vector([0.0, 0.0, 0.0])
     for i in range(nodes):
         for j in ti.static(range(nodes)):

@@ -36,7 +36,7 @@ def page() -> str:
 def _sections(schema: dict, prefix: str, definitions: dict) -> Iterator[tuple[str, str]]:
     """Dotted key and name of every section below one."""
     for name, field in schema["properties"].items():
-        if section := _reference(field):
+        for section in _references(field):
             yield prefix + name, section
             yield from _sections(definitions[section], f"{prefix}{name}.", definitions)
 
@@ -59,15 +59,16 @@ def _row(name: str, field: dict, required: bool) -> str:
 
 
 def _is_section(field: dict) -> bool:
-    return "$ref" in field
+    return "$ref" in field or ("oneOf" in field and all(map(_is_section, field["oneOf"])))
 
 
-def _reference(field: dict) -> str | None:
-    """Name of the section in a field that is one, may be one, or lists them."""
-    if _is_section(field):
-        return field["$ref"].rsplit("/", 1)[1]
-    inner = [*field.get("anyOf", []), *([field["items"]] if isinstance(field.get("items"), dict) else [])]
-    return next(filter(None, map(_reference, inner)), None)
+def _references(field: dict) -> list[str]:
+    """Names of the sections in a field that is one, may be one or another, or lists them."""
+    if "$ref" in field:
+        return [field["$ref"].rsplit("/", 1)[1]]
+    items = field.get("items")
+    inner = [*field.get("anyOf", []), *field.get("oneOf", []), *([items] if isinstance(items, dict) else [])]
+    return [name for part in inner for name in _references(part)]
 
 
 def _accepted(field: dict) -> str:

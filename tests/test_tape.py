@@ -7,9 +7,10 @@ import torch
 
 from kernels.arrays import from_numpy, real_array, real_dtype
 from kernels.tape import copy_to_field, link
+from mpm.constants import GRAVITY, make_constants
 from mpm.frames import export_frame
 from mpm.solver import Solver, run
-from mpm.state import COMPONENTS
+from mpm.state import INTERNAL
 from render.compositing import Compositing, composite
 from render.projection import Projection, ProjectionSettings, project
 from tests import pipeline
@@ -19,18 +20,18 @@ from upsample.gaussians import Gaussians, deform_gaussians
 def _make_rollout(solver, inputs):
     n = len(inputs["x"])
     rollout = solver.rollout(n=n, steps=pipeline.STEPS, intervals=pipeline.INTERVALS)
-    state = np.zeros((1, COMPONENTS, n))
-    state[0, :3] = inputs["x"].T
-    state[0, 15:24] = state[0, 24:33] = np.eye(3).reshape(9, 1)
-    rollout.initial.from_numpy(state)
+    state = np.zeros((INTERNAL, n))
+    state[:3] = inputs["x"].T
+    state[15:24] = state[24:33] = np.eye(3).reshape(9, 1)
+    rollout.initial.from_numpy(state.reshape(-1))
     rollout.controls.from_numpy(inputs["dF"].numpy())
     volume = pipeline.CONFIG.grid.spacing**3 / 8
     mass = volume * pipeline.CONFIG.material.density
     material = [np.full(n, mass), np.full(n, volume), np.full(n, float(inputs["lam"])), inputs["mu"].numpy()]
-    rollout.material.from_numpy(np.stack(material))
-    c = pipeline.CONFIG
-    constants = [c.dt, 1 - c.dt * c.drag, c.f_smoothing, c.j_min, c.bulk_viscosity, c.grid.spacing]
-    rollout.constants.from_numpy(np.array([*constants, *c.grid.origin, *inputs["gravity"].tolist()]))
+    rollout.material.from_numpy(np.concatenate(material))
+    constants = make_constants(pipeline.CONFIG, pipeline.CONFIG.dt)
+    constants[GRAVITY : GRAVITY + 3] = inputs["gravity"].tolist()
+    rollout.constants.from_numpy(constants)
     return rollout
 
 
@@ -112,13 +113,13 @@ def test_the_tape_equals_torch():
             _weigh(field, weight, loss)
 
     assert loss[None] == pytest.approx(reference_loss, rel=1e-12)
-    material = rollout.material.grad.to_numpy()
+    material = rollout.material.grad.to_numpy().reshape(4, n)
     mine = {
         "dF": rollout.controls.grad.to_numpy(),
-        "x": rollout.initial.grad.to_numpy()[0, :3].T,
+        "x": rollout.initial.grad.to_numpy().reshape(INTERNAL, n)[:3].T,
         "lam": material[2].sum(),
         "mu": material[3],
-        "gravity": rollout.constants.grad.to_numpy()[9:],
+        "gravity": rollout.constants.grad.to_numpy()[GRAVITY : GRAVITY + 3],
     }
     for name, gradient in mine.items():
         torch.testing.assert_close(torch.as_tensor(gradient), reference[name], rtol=1e-9, atol=1e-11)

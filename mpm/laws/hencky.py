@@ -15,10 +15,20 @@ def energy(f, strain, parameters):
 
 
 @ti.func
-def kirchhoff_stress(f, strain, parameters):
+def kirchhoff_stress(f, strain, c, parameters):
     """τ = 2μ ε + λ tr(ε) I."""
     lam, mu = parameters[0], parameters[1]
     return 2.0 * mu * strain + lam * strain.trace() * eye3()
 
 
-HENCKY = Law("hencky", ("lam", "mu"), "log_strain", energy, kirchhoff_stress)
+@ti.func
+def stress_adjoint(f, strain, parameters, tau_bar):
+    """ε̄ = 2μ τ̄ + λ tr(τ̄) I; the parameters beyond λ and μ are those of a plastic flow."""
+    lam, mu = parameters[0], parameters[1]
+    parameters_bar = 0.0 * parameters
+    parameters_bar[0] = strain.trace() * tau_bar.trace()
+    parameters_bar[1] = 2.0 * frobenius(strain, tau_bar)
+    return 0.0 * eye3(), 2.0 * mu * tau_bar + lam * tau_bar.trace() * eye3(), parameters_bar
+
+
+HENCKY = Law("hencky", ("lam", "mu"), "log_strain", energy, kirchhoff_stress, stress_adjoint=stress_adjoint)

@@ -6,8 +6,9 @@ import pytest
 import torch
 
 from bridge.controls import ControlOptimizer, Evaluation
-from bridge.diffmpm import MPMState
+from bridge.mpm_state import MPMState
 from bridge.simulation_error import SimulationError
+from mpm.status import Report
 
 
 def _state(controls):
@@ -50,7 +51,7 @@ def test_too_long_a_step_is_halved_until_it_goes_down():
 def test_a_step_that_breaks_the_simulation_is_taken_back():
     def fragile(controls):
         if float(controls.detach().abs().max()) > 0.3:
-            raise SimulationError("it broke", 1, 0, 0)
+            raise SimulationError("it broke", Report(1, 0, 0), None)
         return _bowl(controls)
 
     optimizer = ControlOptimizer(fragile, _start(), lr=1.0)
@@ -79,7 +80,7 @@ def test_nothing_lower_keeps_the_controls():
 
 def test_a_start_that_is_broken_is_reported():
     def broken(controls):
-        raise SimulationError("it broke", 1, 0, 0)
+        raise SimulationError("it broke", Report(1, 0, 0), None)
 
     with pytest.raises(SimulationError, match="it broke"):
         ControlOptimizer(broken, _start(), lr=1.0)

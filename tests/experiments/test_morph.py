@@ -116,7 +116,7 @@ def test_a_simulation_that_breaks_keeps_the_last_good_state(tmp_path, capsys, mo
             self.start.v[7] = float("inf")
 
     monkeypatch.setattr(MorphObjective, "begin_episode", break_the_second_episode)
-    monkeypatch.setattr("bridge.diffmpm.expect_finite", lambda *_: None)
+    monkeypatch.setattr("bridge.mpm_state.expect_finite", lambda *_: None)
     code, output = _run(tmp_path)
     assert code == 1
     assert "episode 2, iteration 4: DiffMPM:" in capsys.readouterr().err

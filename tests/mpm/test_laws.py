@@ -9,21 +9,35 @@ from mpm.laws import LAWS
 from mpm.laws.kinematics import kinematic_tensor
 
 LAM, MU = 30.0, 20.0
+VALUES = {
+    "lam": LAM,
+    "mu": MU,
+    "yield_stress": 4.0,
+    "hardening": 3.0,
+    "friction_angle": 35.0,
+    "cohesion": 0.5,
+    "volume_correction": 1.0,
+    "consistency": 2.0,
+    "exponent": 0.6,
+    "bulk_modulus": 50.0,
+    "gamma": 7.0,
+    "dynamic_viscosity": 0.3,
+}
 
 
 def _evaluate(law_name, f):
     """Energy [N] and Kirchhoff stress [N, 3, 3] of the law's own Taichi functions."""
     law = LAWS[law_name]
-    kinematics = law.kinematics
+    kinematics, values = law.kinematics, [VALUES[name] for name in law.parameters]
 
     @ti.kernel
     def evaluate(f: ti.types.ndarray(), energy: ti.types.ndarray(), tau: ti.types.ndarray()):
         for p in range(f.shape[0]):
             a = load_mat3(f, p)
             k = kinematic_tensor(kinematics, a)
-            parameters = ti.Vector([LAM, MU])
+            parameters = ti.Vector(values)
             energy[p] = law.energy(a, k, parameters)
-            store_mat3(tau, p, law.kirchhoff_stress(a, k, parameters))
+            store_mat3(tau, p, law.kirchhoff_stress(a, k, 0.0 * a, parameters))
 
     energy, tau = torch.zeros(len(f), dtype=f.dtype), torch.zeros_like(f)
     evaluate(f.contiguous(), energy, tau)

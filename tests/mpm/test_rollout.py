@@ -7,10 +7,11 @@ from bridge.diffmpm import DiffMPM
 from bridge.simulation_error import SimulationError
 from configs.errors import InputError
 from mpm.rollout import segment_length
-from mpm.state import COMPONENTS
+from mpm.state import INTERNAL
 from tests.mpm.scenes import make_cloud, make_config
 
 STEPS = 12
+NEO_HOOKEAN = {"youngs_modulus": 40.0, "poissons_ratio": 0.3}
 
 
 def _gradient(sim, cloud):
@@ -20,7 +21,7 @@ def _gradient(sim, cloud):
 
 
 def _budget(slots, n):
-    return slots * COMPONENTS * n * 8 / 2**20
+    return slots * INTERNAL * n * 8 / 2**20
 
 
 def test_recomputed_segments_give_the_same_gradient():
@@ -35,11 +36,11 @@ def test_recomputed_segments_give_the_same_gradient():
 
 def test_segment_length_fits_the_budget():
     for slots in (8, 9, 12, 60):
-        length = segment_length(100, 1000, _budget(slots + 15, 1000))
+        length = segment_length(100, INTERNAL * 1000, _budget(slots + 15, 1000))
         assert length + 1 + -(-100 // length) <= slots + 15
-    assert segment_length(100, 1000, _budget(101.5, 1000)) == 100
+    assert segment_length(100, INTERNAL * 1000, _budget(101.5, 1000)) == 100
     with pytest.raises(InputError, match=r"memory_budget_mb is .* at least"):
-        segment_length(100, 1000, _budget(3, 1000))
+        segment_length(100, INTERNAL * 1000, _budget(3, 1000))
 
 
 def test_frames_are_the_states_of_shorter_rollouts():
@@ -119,15 +120,28 @@ def test_particles_that_leave_are_reported():
     with pytest.raises(SimulationError, match=message) as raised:
         DiffMPM(make_config(), lam=0.0, mu=0.0)(cloud["x"], cloud["v"], steps=10)
     assert (raised.value.count, raised.value.particle) == (1, 5)
+    assert raised.value.state.x[5, 1] > 2.4  # where it is found outside
 
 
 def test_a_state_that_breaks_is_reported():
     """The logarithm of an inverted neo-Hookean particle is no number."""
     cloud = make_cloud()
-    cloud["F"][3] = torch.diag(torch.tensor([-1.0, 1.0, 1.0]))
-    config = make_config(material={"law": "neo_hookean"})
-    with pytest.raises(SimulationError, match="not finite"):
-        DiffMPM(config)(**cloud, steps=1)
+    dF = torch.zeros(2, len(cloud["x"]), 3, 3, dtype=torch.float64)
+    dF[1, 3] = torch.diag(torch.tensor([-3.0, 0.0, 0.0]))
+    config = make_config(material={**NEO_HOOKEAN, "law": "neo_hookean"})
+    with pytest.raises(SimulationError, match="1 particles is not finite in step 2, first particle 3") as raised:
+        DiffMPM(config)(**cloud, dF=dF, steps=4)
+    whole = DiffMPM(config)(**cloud, steps=2)
+    torch.testing.assert_close(raised.value.state.x, whole.x, rtol=1e-12, atol=1e-12)
+
+
+def test_a_state_that_breaks_in_the_last_step_is_reported():
+    """Nothing comes after it to find the broken numbers."""
+    x = make_cloud(200)["x"]
+    config = make_config(material={"law": "fluid", "bulk_modulus": 1.0}, dt=0.1, escaped="deactivate")
+    with pytest.raises(SimulationError, match="not finite in step 1,") as raised:
+        DiffMPM(config)(x, -50 * x, steps=1)  # turned inside out: det F is negative
+    torch.testing.assert_close(raised.value.state.x, x)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +157,14 @@ def test_a_state_that_breaks_is_reported():
         ({"steps": 0}, "steps is 0; expected at least 1"),
         ({"gravity": torch.zeros(2)}, r"gravity has shape \(2,\)"),
         ({"mass": torch.ones(3)}, r"mass has shape \(3,\); expected \(12,\)"),
-        ({"params": {"friction": torch.ones(())}}, "params has"),
+        ({"params": {"friction": torch.ones(())}}, "params has friction; expected nothing beyond lam and mu"),
+        ({"mass": -1.0}, "mass is -1 for particle 0 and 12 in all; expected above 0"),
+        ({"volume": 0.0}, "volume is 0 for particle 0"),
+        ({"x": torch.full((12, 3), 9.0)}, r"x has 12 particles outside mpm.grid, first particle 0 at \(9, 9, 9\)"),
+        ({"x": torch.zeros(12, 3)}, "x has particles at one place, first 0 and 1"),
+        ({"F": -torch.eye(3).expand(12, 3, 3)}, "F has det F ≤ 0 in 12 particles, first 0"),
+        ({"material_id": torch.full((12,), 3)}, "material_id reaches from 3 to 3; expected 0 to 0"),
+        ({"material_id": torch.zeros(12)}, "material_id has dtype torch.float32; expected an integer type"),
     ],
 )
 def test_bad_input(change, message):
@@ -156,6 +177,6 @@ def test_positions_that_are_no_numbers_touch_no_memory(monkeypatch, value):
     """A velocity that breaks the positions is reported; it once wrote to memory that belongs to others."""
     cloud = make_cloud()
     cloud["v"][3] = value
-    monkeypatch.setattr("bridge.diffmpm.expect_finite", lambda *_: None)
+    monkeypatch.setattr("bridge.mpm_state.expect_finite", lambda *_: None)
     with pytest.raises(SimulationError, match=r"not finite|left the grid"):
         DiffMPM(make_config())(**cloud, steps=20)
