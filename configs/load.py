@@ -1,4 +1,4 @@
-"""YAML and dotted overrides to a checked ``ExperimentConfig``; every mistake becomes one ``InputError``."""
+"""YAML and dotted overrides to the checked configuration of a task; every mistake becomes one ``InputError``."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -12,8 +12,12 @@ from pydantic import ValidationError
 from configs.errors import InputError
 from configs.experiment import ExperimentConfig
 from configs.explain import explain
+from configs.morph import MorphConfig
+from configs.simulate import SimulateConfig
 
 PRESET_FOLDER = Path(str(files("configs")))
+TASKS: dict[str, type[ExperimentConfig]] = {"morph": MorphConfig, "simulate": SimulateConfig}
+"""The schema of each task; experiments/TASK.py runs it."""
 
 
 def presets() -> list[str]:
@@ -22,7 +26,7 @@ def presets() -> list[str]:
 
 
 def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> ExperimentConfig:
-    """Read an experiment.
+    """Read an experiment: a ``MorphConfig`` or ``SimulateConfig``, as its ``task`` says.
 
     Args:
         path_or_name: a YAML file, or the name of a preset such as ``sphere_to_rabbit``.
@@ -37,11 +41,17 @@ def load_config(path_or_name: str | Path, overrides: Sequence[str] = ()) -> Expe
         _apply(override, tree)
     try:
         values = OmegaConf.to_container(tree, resolve=True)
-        return ExperimentConfig.model_validate(values, context={"folders": [path.parent]})
     except OmegaConfBaseException as error:
         raise InputError(f"{path}: {_first_line(error)}") from error
+    assert isinstance(values, dict)
+    task = values.get("task")
+    schema = TASKS.get(task, ExperimentConfig) if isinstance(task, str) else ExperimentConfig
+    if schema is ExperimentConfig:  # the task is wrong or missing: nothing can be said of the other keys
+        values = {key: value for key, value in values.items() if key == "task"}
+    try:
+        return schema.model_validate(values, context={"folders": [path.parent]})
     except ValidationError as error:
-        key, message = explain(error, ExperimentConfig)
+        key, message = explain(error, schema)
         raise InputError(f"{path}: {message}{_override_of(key, overrides)}") from error
 
 

@@ -4,7 +4,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationInfo, model_validator
 
 from configs.base import Count, Positive, Real, Section, Vec3
 
@@ -16,10 +16,29 @@ def packaged_meshes() -> list[str]:
     return sorted(path.stem for path in MESH_FOLDER.glob("*.obj"))
 
 
+def mesh_path(name: str) -> Path:
+    """The file of a mesh that a configuration names."""
+    return MESH_FOLDER / f"{name}.obj" if name in packaged_meshes() else Path(name)
+
+
+def _find(mesh: str, info: ValidationInfo) -> str:
+    folders = [Path.cwd(), *(info.context or {}).get("folders", [])]
+    for path in (Path(folder, mesh) for folder in folders):
+        if path.is_file():
+            return str(path.resolve())
+    if mesh in packaged_meshes():
+        return mesh
+    raise ValueError(f"no such file: {mesh}; expected a mesh file or one of {', '.join(packaged_meshes())}")
+
+
+MeshName = Annotated[str, AfterValidator(_find)]
+"""A mesh file, from the working directory or from the YAML's own folder, or one of the project's own meshes."""
+
+
 class MeshConfig(Section):
     """A triangle mesh that becomes particles: scaled about its bounding box's centre, then moved."""
 
-    mesh: str
+    mesh: MeshName
     """Path of an OBJ, PLY, STL, OFF or GLB file, from the working directory or from the YAML's own folder; or the
     name of one of the project's own meshes."""
     points_per_cell: Count = 8
@@ -39,18 +58,7 @@ class MeshConfig(Section):
     @property
     def path(self) -> Path:
         """The mesh file."""
-        return MESH_FOLDER / f"{self.mesh}.obj" if self.mesh in packaged_meshes() else Path(self.mesh)
-
-    @field_validator("mesh")
-    @classmethod
-    def _found(cls, mesh: str, info: ValidationInfo) -> str:
-        folders = [Path.cwd(), *(info.context or {}).get("folders", [])]
-        for path in (Path(folder, mesh) for folder in folders):
-            if path.is_file():
-                return str(path.resolve())
-        if mesh in packaged_meshes():
-            return mesh
-        raise ValueError(f"no such file: {mesh}; expected a mesh file or one of {', '.join(packaged_meshes())}")
+        return mesh_path(self.mesh)
 
     @model_validator(mode="after")
     def _one_size(self):

@@ -4,13 +4,27 @@ from configs.base import Count, Positive, Section
 
 
 class OutputConfig(Section):
-    """Frames and video."""
+    """The video of any task."""
+
+    video: bool = True
+    """Write render.mp4."""
+    video_size: Count = 384
+    """Height of the video; its width follows from the render section's proportions. Unit: pixel."""
+
+
+class MorphOutputConfig(OutputConfig):
+    """Frames and video of a morph."""
 
     every: Count = 1
     """Time steps from one recorded frame to the next. Unit: time step."""
-    video: bool = True
-    """Write the recorded frames to render.mp4."""
-    video_size: Count = 384
-    """Height of the video; its width follows from the render section's proportions. Unit: pixel."""
     fps: Positive = 30.0
     """Frame rate of the video. Unit: 1 / s."""
+
+
+class SimulateOutputConfig(OutputConfig):
+    """Frames and video of a simulation; the video shows every frame."""
+
+    every: Count | None = 1
+    """Frames from one that is written to frames/NNNN.npz to the next; null writes none. Unit: frame."""
+    fps: Positive | None = None
+    """Frame rate of the video; null is 1 / frame_dt: one unit of time lasts a second. Unit: 1 / s."""

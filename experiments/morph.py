@@ -13,7 +13,7 @@ from bridge.diffmpm import DiffMPM
 from bridge.mpm_state import MPMState
 from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
-from configs.experiment import ExperimentConfig
+from configs.morph import MorphConfig
 from experiments.broken_run import BrokenRun
 from experiments.metrics import TargetComparison
 from experiments.morph_film import MorphFilm
@@ -24,7 +24,7 @@ from experiments.progress import RunProgress
 from experiments.views import frame_around
 
 
-def run(config: ExperimentConfig, output: Path) -> None:
+def run(config: MorphConfig, output: Path) -> None:
     """Run the morph and fill the folder ``output``.
 
     Raises:
@@ -38,7 +38,8 @@ def run(config: ExperimentConfig, output: Path) -> None:
     folder.write_config(config)
     folder.write_versions(active)
     morph = Morph(config, scene)
-    with MorphFilm(config, scene, morph.upsampler, folder) as film, RunProgress(config.optimize) as progress:
+    progress = RunProgress(config.optimize.episodes * config.optimize.iterations, morph.title(0))
+    with MorphFilm(config, scene, morph.upsampler, folder) as film, progress:
         try:
             morph.run(film, progress)
         finally:  # also after an interruption or a broken state: what is there is written
@@ -48,7 +49,7 @@ def run(config: ExperimentConfig, output: Path) -> None:
 class Morph:
     """The chained episodes of one run; its state is always the last good one."""
 
-    def __init__(self, config: ExperimentConfig, scene: MorphScene):
+    def __init__(self, config: MorphConfig, scene: MorphScene):
         self.config, self.scene = config, scene
         self.sim = DiffMPM(config.mpm)
         self.upsampler = SurfaceUpsampler(config.upsample, scene.spacing, config.render.particle_color)
@@ -58,6 +59,10 @@ class Morph:
         self.failure: str | None = None
         self.lr: float | None = None
         self.started = time.perf_counter()
+
+    def title(self, episode: int) -> str:
+        """Where the run is, for the progress bar."""
+        return f"episode {episode + 1}/{self.config.optimize.episodes}"
 
     def run(self, film: MorphFilm, progress: RunProgress) -> None:
         """All episodes."""
@@ -84,11 +89,12 @@ class Morph:
             began = time.perf_counter()
             update = optimizer.update()
             self._record(episode, optimizer, update, time.perf_counter() - began)
-            progress.advance(episode, self.iterations[-1])
+            progress.advance(self.title(episode), _losses(self.iterations[-1]))
             if not update.accepted:
                 break
         self.lr = optimizer.lr
-        progress.finish_episode(episode)
+        progress.skip_to((episode + 1) * o.iterations)
+        progress.note()
         frames = self._play(optimizer)
         self.state = _detached(frames[-1])
         film.add_episode(frames)
@@ -148,6 +154,12 @@ class Morph:
             for name, cloud in clouds.items()
         }
         return {**measured, "floor": asdict(comparison.floor())}
+
+
+def _losses(entry: dict) -> str:
+    """An iteration's line of metrics.json in short."""
+    terms = "  ".join(f"{name} {value:.4g}" for name, value in entry["terms"].items())
+    return f"objective {entry['objective']:.5g}  {terms}"
 
 
 def _at_rest(x: torch.Tensor) -> MPMState:

@@ -9,7 +9,7 @@ from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
 from bridge.mass_matching import mass_matching_loss
 from bridge.mpm_state import MPMState
 from bridge.upsampler import Surface, SurfaceUpsampler
-from configs.experiment import ExperimentConfig
+from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
 from experiments.rendering import render_splats
 
@@ -17,7 +17,7 @@ from experiments.rendering import render_splats
 class MorphObjective:
     """Controls of one episode -> Evaluation. One forward through physics, upsampler and rasterizer."""
 
-    def __init__(self, config: ExperimentConfig, scene: MorphScene, sim: DiffMPM, upsampler: SurfaceUpsampler):
+    def __init__(self, config: MorphConfig, scene: MorphScene, sim: DiffMPM, upsampler: SurfaceUpsampler):
         self.config, self.scene, self.sim, self.upsampler = config, scene, sim, upsampler
         self.start: MPMState | None = None
         self.surface: Surface | None = None

@@ -10,17 +10,15 @@ from bridge.mass_matching import rasterize_particle_mass
 from bridge.points import load_points
 from bridge.runtime import current
 from configs.errors import InputError
-from configs.experiment import ExperimentConfig
+from configs.morph import MorphConfig
 from configs.mesh import MeshConfig
-from configs.mpm import MPMConfig
 from experiments.camera_views import perspective_views
 from experiments.mesh_image import rasterize_mesh
+from experiments.scene_checks import check_fits, check_time_step, text
 from experiments.views import View
-from mpm.bspline import NODES
 from mpm.mesh import load_mesh
 from mpm.particles import Particles, mesh_volume
 from mpm.placement import place_mesh
-from mpm.stability import stable_dt
 
 Mesh = tuple[np.ndarray, np.ndarray]
 
@@ -49,7 +47,7 @@ class MorphScene:
     """Exact depth of the target, [C, H, W], 0 where there is nothing. Unit: length."""
 
 
-def build_scene(config: ExperimentConfig) -> MorphScene:
+def build_scene(config: MorphConfig) -> MorphScene:
     """Load, place, fill and check.
 
     Raises:
@@ -78,51 +76,29 @@ def build_scene(config: ExperimentConfig) -> MorphScene:
     )
 
 
-def check_time_step(config: MPMConfig) -> None:
-    """Raise if the time step breaks the CFL condition of the material's pressure waves."""
-    limit = stable_dt(config)
-    if config.dt != "auto" and config.dt > limit:
-        raise InputError(
-            f"mpm.dt is {config.dt:g}; the largest stable step for this grid and material is {limit:.3g} "
-            "(mpm.grid.spacing over the speed of sound)"
-        )
-
-
 def _placed(config: MeshConfig, source_volume: float | None) -> Mesh:
     vertices, faces = load_mesh(config.path)
     return place_mesh(vertices, faces, config, source_volume), faces
 
 
 def _fill(
-    role: str, mesh_config: MeshConfig, mesh: Mesh, config: ExperimentConfig, density: float
+    role: str, mesh_config: MeshConfig, mesh: Mesh, config: MorphConfig, density: float
 ) -> tuple[float, Particles[Tensor]]:
     spacing = config.mpm.grid.spacing / mesh_config.points_per_cell ** (1 / 3)
-    _check_fits(role, mesh[0], config.mpm)
+    check_fits(f"{role}: the mesh", mesh[0], config.mpm, f"the mesh smaller with {role}.extent")
     return spacing, load_points(mesh, spacing, density, mesh_config.jitter, config.seed)
-
-
-def _check_fits(role: str, vertices: np.ndarray, config: MPMConfig) -> None:
-    """The stencils of all particles must exist."""
-    grid, margin = config.grid, (NODES[config.kernel] - 2) * config.grid.spacing
-    low = np.array(grid.origin) + margin
-    high = np.array(grid.origin) + (np.array(grid.size) - 1) * grid.spacing - margin
-    if (vertices.min(axis=0) < low).any() or (vertices.max(axis=0) > high).any():
-        raise InputError(
-            f"{role}: the mesh reaches from {_text(vertices.min(axis=0))} to {_text(vertices.max(axis=0))}; mpm.grid "
-            f"takes {_text(low)} to {_text(high)}. Make the grid larger, or the mesh smaller with {role}.extent"
-        )
 
 
 def _target_image(number: int, view: View, source: Mesh, target: Mesh) -> tuple[np.ndarray, np.ndarray]:
     """Coverage and depth of the target; the camera must see both shapes from outside."""
     for role, mesh in (("source", source), ("target", target)):
         if _inside(view.eye, *mesh):
-            raise InputError(f"cameras: camera {number} at {_text(view.eye)} is inside the {role}; move it away")
+            raise InputError(f"cameras: camera {number} at {text(view.eye)} is inside the {role}; move it away")
     mask, depth = rasterize_mesh(*target, view)
     if not mask.any():
         raise InputError(
-            f"cameras: camera {number} at {_text(view.eye)} does not see the target; turn it towards "
-            f"{_text(target[0].mean(axis=0))} or widen its fov"
+            f"cameras: camera {number} at {text(view.eye)} does not see the target; turn it towards "
+            f"{text(target[0].mean(axis=0))} or widen its fov"
         )
     return mask, depth
 
@@ -134,7 +110,3 @@ def _inside(point: np.ndarray, vertices: np.ndarray, faces: np.ndarray) -> bool:
     numerator = np.einsum("ij,ij->i", a, np.cross(b, c))
     denominator = la * lb * lc + (a * b).sum(1) * lc + (b * c).sum(1) * la + (c * a).sum(1) * lb
     return abs(np.arctan2(numerator, denominator).sum() / (2 * np.pi)) > 0.5
-
-
-def _text(point: np.ndarray) -> str:
-    return "(" + ", ".join(f"{value:.3g}" for value in point) + ")"

@@ -65,6 +65,16 @@ class RunFolder:
         with replacing(self.path / "particles_final.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 
+    def write_frame(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
+        """frames/NNNN.npz; the first, number 0, clears those of an earlier run away."""
+        frames = self.path / "frames"
+        frames.mkdir(exist_ok=True)
+        if number == 0:
+            for old in frames.glob("[0-9]*.npz"):
+                old.unlink()
+        with replacing(frames / f"{number:04d}.npz") as temporary:
+            np.savez_compressed(temporary, **arrays)
+
     def write_splats(self, splats: Splats) -> None:
         """splats_final.ply: the Gaussians in the standard 3DGS layout."""
         values = (splats.means, splats.covars, splats.opacities, splats.colors)

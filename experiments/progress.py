@@ -1,18 +1,15 @@
-"""Progress of a run on the terminal: bar, time left, current losses."""
+"""Progress of a run on the terminal: bar, time left, a line of numbers."""
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from configs.optimize import OptimizeConfig
-
 
 class RunProgress:
-    """A bar over all iterations of all episodes and the losses below it; in a log, one line an episode."""
+    """A bar over everything that a run does and a line of numbers below it; in a log, single lines (``note``)."""
 
-    def __init__(self, config: OptimizeConfig):
-        self.config = config
+    def __init__(self, total: int, title: str):
         self.console = Console(stderr=True)
         self.bar = Progress(
             TextColumn("{task.description}"),
@@ -22,24 +19,24 @@ class RunProgress:
             TextColumn("left"),
             TimeRemainingColumn(),
         )
-        self.task = self.bar.add_task(self._episode(0), total=config.episodes * config.iterations)
-        self.losses = Text(no_wrap=True, overflow="ellipsis")
-        self.live = Live(Group(self.bar, self.losses), console=self.console, auto_refresh=self.console.is_terminal)
+        self.task = self.bar.add_task(title, total=total)
+        self.title = title
+        self.numbers = Text(no_wrap=True, overflow="ellipsis")
+        self.live = Live(Group(self.bar, self.numbers), console=self.console, auto_refresh=self.console.is_terminal)
 
-    def advance(self, episode: int, entry: dict) -> None:
-        """One iteration is done; ``entry`` is its line of metrics.json."""
-        terms = "  ".join(f"{name} {value:.4g}" for name, value in entry["terms"].items())
-        self.losses.plain = f"objective {entry['objective']:.5g}  {terms}"
-        self.bar.update(self.task, advance=1, description=self._episode(episode))
+    def advance(self, title: str, numbers: str) -> None:
+        """One more is done."""
+        self.title, self.numbers.plain = title, numbers
+        self.bar.update(self.task, advance=1, description=title)
 
-    def finish_episode(self, episode: int) -> None:
-        """Iterations that an early end left out count as done."""
-        self.bar.update(self.task, completed=(episode + 1) * self.config.iterations)
+    def skip_to(self, completed: int) -> None:
+        """What an early end left out counts as done."""
+        self.bar.update(self.task, completed=completed)
+
+    def note(self) -> None:
+        """Where there is no bar: a line that says where the run is."""
         if not self.console.is_terminal:
-            self.console.print(f"{self._episode(episode)}: {self.losses.plain}", highlight=False, soft_wrap=True)
-
-    def _episode(self, episode: int) -> str:
-        return f"episode {episode + 1}/{self.config.episodes}"
+            self.console.print(f"{self.title}: {self.numbers.plain}", highlight=False, soft_wrap=True)
 
     def __enter__(self) -> "RunProgress":
         if self.console.is_terminal:
