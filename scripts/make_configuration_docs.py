@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from configs.experiment import ExperimentConfig
+from configs.load import TASKS
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
 HEAD = """# Configuration
@@ -14,7 +15,8 @@ Every key of an experiment's YAML file. This page is made from the schema in `co
 `python -m scripts.make_configuration_docs`; the same models configure the Python API.
 
 Units are your own, consistent ones: with length in metre, mass in kilogram and time in second, pressure is in pascal.
-Any key can be replaced on the command line, its value written in YAML:
+Each task has the keys of every experiment and its own. Any key can be replaced on the command line, its value written
+in YAML:
 
     diffmpm run sphere_to_rabbit mpm.dt=0.002 render.width=256 cameras.orbit.count=8
 """
@@ -22,15 +24,24 @@ UNIT = re.compile(r"\s*Unit: (.*?)\.?$")
 
 
 def page() -> str:
-    """The whole page, Markdown."""
-    schema = ExperimentConfig.model_json_schema()
-    keys: dict[str, list[str]] = {}
-    for key, section in _sections(schema, "", schema["$defs"]):
-        keys.setdefault(section, []).append(f"`{key}`")
-    parts = [HEAD, *_table("Experiment", schema)]
-    for section, names in keys.items():
-        parts += _table(", ".join(names), schema["$defs"][section])
+    """The whole page, Markdown: what all tasks share, then each task's own keys and sections."""
+    shared = ExperimentConfig.model_json_schema()
+    parts = [HEAD, *_part("Every experiment", shared, {})]
+    for task, config in TASKS.items():
+        schema = config.model_json_schema()
+        parts += _part(f"`task: {task}`", schema, shared["properties"])
     return "\n".join(parts).replace("``", "`")
+
+
+def _part(title: str, schema: dict, known: dict) -> Iterator[str]:
+    """A schema's own keys, then its sections, each once under all its names; without what is ``known``."""
+    own = {name: field for name, field in schema["properties"].items() if name not in known}
+    yield from _table(title, schema | {"properties": own})
+    keys: dict[str, list[str]] = {}
+    for key, section in _sections({"properties": own}, "", schema["$defs"]):
+        keys.setdefault(section, []).append(f"`{key}`")
+    for section, names in keys.items():
+        yield from _table(", ".join(names), schema["$defs"][section])
 
 
 def _sections(schema: dict, prefix: str, definitions: dict) -> Iterator[tuple[str, str]]:

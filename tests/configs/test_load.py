@@ -5,16 +5,26 @@ import math
 import pytest
 
 from configs.errors import InputError
-from configs.load import dump_config, load_config, presets
+from configs.load import TASKS, dump_config, load_config, presets
 from configs.mesh import MeshConfig, packaged_meshes
 
 SCENE = "task: morph\nsource: {mesh: sphere}\ntarget: {mesh: rabbit}\n"
+
+
+BODIES = "task: simulate\nbodies: [{sphere: 0.4}, {box: [0.2, 0.2, 0.2], center: [0, 0.7, 0], material: 0}]\n"
 
 
 @pytest.fixture
 def scene(tmp_path):
     path = tmp_path / "scene.yaml"
     path.write_text(SCENE)
+    return path
+
+
+@pytest.fixture
+def bodies(tmp_path):
+    path = tmp_path / "bodies.yaml"
+    path.write_text(BODIES)
     return path
 
 
@@ -30,8 +40,10 @@ def refusal(path, *overrides) -> str:
 def test_preset_loads_from_any_folder(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     config = load_config(name)
-    assert config.source.path.is_file()
-    assert config.target.path.is_file()
+    assert isinstance(config, TASKS[config.task])
+    if config.task == "morph":
+        assert config.source.path.is_file()
+        assert config.target.path.is_file()
 
 
 @pytest.mark.parametrize("name", presets())
@@ -121,6 +133,43 @@ def test_wrong_value_is_named_with_what_is_accepted(scene, override, key, accept
     message = refusal(scene, override)
     assert message.startswith(f"{scene}: {key}")
     assert accepted in message
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "accepted"),
+    [
+        ("bodies=[]", "bodies is []", "at least 1 item"),
+        ("bodies=null", "bodies is null", "a list"),
+        ("bodies=[{}]", "bodies.0: it has no shape", "mesh, box, sphere, cylinder"),
+        ("bodies.0.box=[1,1,1]", "bodies.0: box and sphere are given", "exactly one"),
+        ("bodies.1.extent=2", "bodies.1: extent is given for a box", "with a mesh only"),
+        ("bodies.0.sphere=-1", "bodies.0.sphere is -1", "greater than 0"),
+        ("bodies.0.mesh=teapot", "bodies.0.mesh", "rabbit"),
+        ("bodies.1.material=3", "bodies.1.material is 3", "there is 0 fixed_corotated"),
+        ("bodies.1.material=water", "bodies.1.material is 'water'", "there is 0 fixed_corotated"),
+        ("bodies.1.material=0.5", "bodies.1.material is 0.5", "an integer or a text"),
+        ("bodies.0.velocity.twist=1", "bodies.0.velocity.twist is 1", "a list"),
+        ("frames=0", "frames is 0", "greater than or equal to 1"),
+        ("frame_dt=0", "frame_dt is 0", "greater than 0"),
+        ("output.every=0", "output.every is 0", "greater than or equal to 1"),
+    ],
+)
+def test_wrong_value_of_a_simulation_is_named_with_what_is_accepted(bodies, override, key, accepted):
+    message = refusal(bodies, override)
+    assert message.startswith(f"{bodies}: {key}")
+    assert accepted in message
+
+
+def test_each_task_has_its_own_keys(scene, bodies):
+    assert "loss: unknown key; expected one of task, seed, runtime" in refusal(bodies, "loss.mass.weight=1")
+    assert "bodies.1.velocity.spin: unknown key; expected one of linear" in refusal(bodies, "bodies.1.velocity.spin=1")
+    assert "bodies: unknown key; expected one of task, seed" in refusal(scene, "bodies=3")
+
+
+def test_without_a_task_nothing_else_is_told(bodies):
+    bodies.write_text("mpm: {dt: -1}\nfoo: 1\n")
+    assert refusal(bodies) == f"{bodies}: task is missing; it has no default"
+    assert "'morph' or 'simulate'" in refusal(bodies, "task=simulat")
 
 
 def test_unknown_key_is_refused_with_the_nearest_known_one(scene):

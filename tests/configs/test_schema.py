@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from pydantic import BaseModel
 
-from configs.experiment import ExperimentConfig
+from configs.load import TASKS
 from scripts.make_configuration_docs import PAGE, page
 
 
@@ -28,7 +28,8 @@ def parts(annotation) -> Iterator:
 
 FIELDS = {
     f"{section.__name__}.{name}": field
-    for section in sections(ExperimentConfig)
+    for config in TASKS.values()
+    for section in sections(config)
     for name, field in section.model_fields.items()
 }
 
@@ -42,7 +43,9 @@ def test_field_is_documented(name):
         assert "Unit: " in field.description
 
 
-@pytest.mark.parametrize("section", sorted(set(sections(ExperimentConfig)), key=lambda s: s.__name__))
+@pytest.mark.parametrize(
+    "section", sorted({s for config in TASKS.values() for s in sections(config)}, key=lambda s: s.__name__)
+)
 def test_section_is_documented_and_strict(section):
     assert section.__doc__
     assert section.model_config["extra"] == "forbid"
