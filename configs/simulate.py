@@ -45,7 +45,7 @@ class SimulateConfig(ExperimentConfig):
         Raises:
             ValueError: a place that is not there, a law that none or several have, nothing where there is a choice.
         """
-        laws = [material.law for material in self.materials]
+        laws: list[str] = [material.law for material in self.materials]
         there = f"there {'is' if len(laws) == 1 else 'are'} {', '.join(f'{i} {law}' for i, law in enumerate(laws))}"
         if body.material is None:
             if len(laws) > 1:

@@ -60,7 +60,7 @@ class Floor:
         return Splats(*(value.to(x) for value in values))
 
     def _shadow(self, x: Tensor) -> Tensor:
-        """How dark each cell is, 0 to 1 [cells]: what is above it, blurred the more the higher it is, in three slabs."""
+        """How dark each cell is, 0 to 1 [cells]: what is above it in three slabs, the higher the more blurred."""
         height = (x[:, self.axis] - self.means[0, self.axis]) * self.normal[self.axis]
         cells = ((x[:, self.sides] - self.low) / self.pitch).floor().long()
         counts = torch.tensor(self.counts)

@@ -10,8 +10,8 @@ from bridge.mass_matching import rasterize_particle_mass
 from bridge.points import load_points
 from bridge.runtime import current
 from configs.errors import InputError
-from configs.morph import MorphConfig
 from configs.mesh import MeshConfig
+from configs.morph import MorphConfig
 from experiments.camera_views import perspective_views
 from experiments.mesh_image import rasterize_mesh
 from experiments.scene_checks import check_fits, check_time_step, text

@@ -65,7 +65,7 @@ class RunFolder:
         with replacing(self.path / "particles_final.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 
-    def write_frame(self, number: int, arrays: Mapping[str, np.ndarray]) -> None:
+    def write_frame(self, number: int, arrays: Mapping[str, Any]) -> None:
         """frames/NNNN.npz; the first, number 0, clears those of an earlier run away."""
         frames = self.path / "frames"
         frames.mkdir(exist_ok=True)

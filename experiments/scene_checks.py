@@ -9,7 +9,7 @@ from mpm.stability import stable_dt
 
 
 def check_time_step(config: MPMConfig, dt: float | None = None) -> None:
-    """Raise if the time step, the configuration's by default, breaks the CFL condition of the fastest pressure waves."""
+    """Raise if the time step, by default the configuration's, breaks the CFL condition of the pressure waves."""
     limit, dt = stable_dt(config), config.dt if dt is None else dt
     if dt > limit:
         raise InputError(

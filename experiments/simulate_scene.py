@@ -1,4 +1,4 @@
-"""What a simulation starts from: the particles of all bodies, the cameras; and the checks that a user's mistakes meet."""
+"""What a simulation starts from: particles of all bodies, cameras; and the checks that a user's mistakes meet."""
 
 from dataclasses import dataclass
 
