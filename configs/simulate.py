@@ -1,14 +1,14 @@
 """``task: simulate``: what one YAML file says."""
 
 import math
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from configs.base import Count, Positive
 from configs.body import BodyConfig
 from configs.experiment import ExperimentConfig
-from configs.mpm import MaterialConfig
+from configs.material import MaterialConfig
 from configs.output import SimulateOutputConfig
 
 FLOWING_LAWS = ("von_mises", "drucker_prager", "herschel_bulkley", "fluid")
@@ -23,7 +23,8 @@ class SimulateConfig(ExperimentConfig):
     frames: Count = 100
     """Number of frames after the start. Unit: frame."""
     frame_dt: Positive = 0.02
-    """Time from one frame to the next, cut into equal steps of at most ``mpm.dt``. Unit: time."""
+    """Time from one frame to the next, cut into equal steps of at most ``mpm.dt``, or as ``mpm.dt: auto`` finds.
+    Unit: time."""
     bodies: Annotated[tuple[BodyConfig, ...], Field(min_length=1)]
     """What is in the scene."""
     output: SimulateOutputConfig = SimulateOutputConfig()
@@ -31,13 +32,13 @@ class SimulateConfig(ExperimentConfig):
 
     @property
     def steps(self) -> int:
-        """Time steps in a frame."""
-        return max(1, math.ceil(self.frame_dt / self.mpm.dt * (1 - 1e-9)))
+        """Time steps in a frame; 1 with ``mpm.dt: auto``, which cuts it itself."""
+        return 1 if self.mpm.dt == "auto" else max(1, math.ceil(self.frame_dt / self.mpm.dt * (1 - 1e-9)))
 
     @property
     def materials(self) -> tuple[MaterialConfig, ...]:
         """All materials, in the order of their ids."""
-        return (self.mpm.material,)
+        return self.mpm.all_materials
 
     def material_id(self, body: BodyConfig) -> int:
         """Place of the body's material in ``materials``.
@@ -62,6 +63,23 @@ class SimulateConfig(ExperimentConfig):
     def flows(self, body: BodyConfig) -> bool:
         """Whether the body's surface is found anew in each frame."""
         return self.materials[self.material_id(body)].law in FLOWING_LAWS if body.flows is None else body.flows
+
+    @model_validator(mode="before")
+    @classmethod
+    def _auto_steps_fill_a_frame(cls, value: Any) -> Any:
+        mpm = value.get("mpm") if isinstance(value, dict) else None
+        if isinstance(mpm, dict) and mpm.get("dt") == "auto":
+            frame_dt = value.get("frame_dt", cls.model_fields["frame_dt"].default)
+            return {**value, "mpm": {"frame_dt": frame_dt, **mpm}}
+        return value
+
+    @model_validator(mode="after")
+    def _one_frame_time(self):
+        if self.mpm.frame_dt not in (None, self.frame_dt):
+            raise ValueError(
+                f"mpm.frame_dt is {self.mpm.frame_dt:g}, frame_dt is {self.frame_dt:g}; expected no mpm.frame_dt"
+            )
+        return self
 
     @model_validator(mode="after")
     def _materials_exist(self):

@@ -8,12 +8,12 @@ from mpm.bspline import NODES
 from mpm.stability import stable_dt
 
 
-def check_time_step(config: MPMConfig, dt: float | None = None) -> None:
-    """Raise if the time step, by default the configuration's, breaks the CFL condition of the pressure waves."""
-    limit, dt = stable_dt(config), config.dt if dt is None else dt
-    if dt > limit:
+def check_time_step(config: MPMConfig) -> None:
+    """Raise if the time step breaks the CFL condition of the fastest material's pressure waves."""
+    limit = stable_dt(config)
+    if config.check_dt and config.dt != "auto" and config.dt > limit:
         raise InputError(
-            f"mpm.dt is {dt:g}; the largest stable step for this grid and material is {limit:.3g} "
+            f"mpm.dt is {config.dt:g}; the largest stable step for this grid and material is {limit:.3g} "
             "(mpm.grid.spacing over the speed of sound)"
         )
 

@@ -6,8 +6,10 @@ from pathlib import Path
 import torch
 
 from bridge import runtime
-from bridge.diffmpm import DiffMPM, MPMState
+from bridge.diffmpm import DiffMPM
+from bridge.mpm_state import MPMState
 from bridge.simulation_error import SimulationError
+from configs.errors import InputError
 from configs.simulate import SimulateConfig
 from experiments.broken_run import BrokenRun
 from experiments.outputs import RunFolder
@@ -47,8 +49,9 @@ class Simulation:
     def __init__(self, config: SimulateConfig, scene: SimulateScene, folder: RunFolder):
         self.config, self.scene, self.folder = config, scene, folder
         self.sim = DiffMPM(scene.mpm)
-        eye = torch.eye(3).to(scene.x).repeat(len(scene.x), 1, 1)
-        self.state = MPMState(scene.x, scene.v, torch.zeros_like(eye), eye, eye)
+        self.eye = torch.eye(3).to(scene.x).repeat(len(scene.x), 1, 1)
+        self.flows = torch.tensor([config.flows(body) for body in config.bodies])[scene.body]
+        self.state = MPMState(scene.x, scene.v, torch.zeros_like(self.eye), self.eye, self.eye)
         self.frames: list[dict] = []
         self.failure: str | None = None
         self.started = time.perf_counter()
@@ -59,7 +62,9 @@ class Simulation:
         for frame in range(1, self.config.frames + 1):
             try:
                 self.state = self._advance()
-            except SimulationError as error:
+            except (SimulationError, InputError) as error:
+                if frame == 1 and isinstance(error, InputError):
+                    raise
                 self.failure = f"frame {frame}: {error}"
                 raise BrokenRun(f"{self.failure}. The frame before is written.") from error
             self._record(film)
@@ -69,9 +74,17 @@ class Simulation:
 
     def _advance(self) -> MPMState:
         """The state one frame later."""
-        s, scene = self.state, self.scene
+        scene, inputs = self.scene, self.state.inputs()
+        # nothing looks at the deformation of what flows, which grows without bound
+        inputs["F_total"] = torch.where(self.flows[:, None, None], self.eye, self.state.F_total)
         with torch.no_grad():
-            return self.sim(s.x, s.v, s.C, s.F, steps=self.config.steps, mass=scene.mass, volume=scene.volume)
+            return self.sim(
+                **inputs,
+                steps=self.config.steps,
+                mass=scene.mass,
+                volume=scene.volume,
+                material_id=scene.material_id,
+            )
 
     def _record(self, film: SimulateFilm) -> None:
         number, every = len(self.frames), self.config.output.every

@@ -5,7 +5,7 @@ from dataclasses import fields
 import torch
 from torch import Tensor
 
-from bridge.diffmpm import MPMState
+from bridge.mpm_state import MPMState
 from bridge.upsampler import Splats, Surface, SurfaceUpsampler
 from configs.simulate import SimulateConfig
 from experiments.film import Film
@@ -50,7 +50,7 @@ class BodySurface:
 
     def splats(self, state: MPMState) -> Splats:
         """Gaussians of its surface; round ones where it flows: what F says of a fluid's shape is of no use."""
-        x, F = state.x[self.index], state.F[self.index]
+        x, F = state.x[self.index], state.F_total[self.index]
         if self.at_rest is None:
             F = torch.eye(3).to(x).expand(len(x), 3, 3)
         with torch.no_grad():

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from bridge.diffmpm import MPMState
+from bridge.mpm_state import MPMState
 
 
 def measure(state: MPMState, mass: Tensor) -> dict:
@@ -17,6 +17,7 @@ def measure(state: MPMState, mass: Tensor) -> dict:
     momentum = m[:, None] * v
     return {
         "particles": len(x),
+        "escaped": state.escaped,
         "mass": float(m.sum()),
         "momentum": momentum.sum(dim=0).tolist(),
         "angular_momentum": torch.linalg.cross(x, momentum).sum(dim=0).tolist(),

@@ -39,7 +39,7 @@ class SimulateScene:
     spacings: list[float]
     """Distance between neighbouring particles of each body. Unit: length."""
     mpm: MPMConfig
-    """The simulator's configuration, whose time step divides the frame's."""
+    """The simulator's configuration, whose time step divides the frame's, if it is not auto."""
     views: list[View]
     """The cameras."""
 
@@ -50,8 +50,9 @@ def build_scene(config: SimulateConfig) -> SimulateScene:
     Raises:
         InputError: whatever is wrong with meshes, bodies, grid or time step.
     """
-    mpm = config.mpm.model_copy(update={"dt": config.frame_dt / config.steps})
-    check_time_step(config.mpm, mpm.dt)
+    dt = "auto" if config.mpm.dt == "auto" else config.frame_dt / config.steps
+    mpm = config.mpm.model_copy(update={"dt": dt})
+    check_time_step(mpm)
     spacings = [mpm.grid.spacing / body.points_per_cell ** (1 / 3) for body in config.bodies]
     points = [_fill(n, body, spacings[n], config) for n, body in enumerate(config.bodies)]
     _check_apart(points, spacings)
