@@ -38,7 +38,9 @@ def flow_kernels(law: Law, rows: tuple[int, ...], internal: tuple[int, ...], whi
 
 
 @ti.func
-def _trial_f(source: ti.template(), target: ti.template(), n, controls: ti.template(), interval, constants, p):
+def _trial_f(
+    source: ti.template(), target: ti.template(), n, controls: ti.template(), interval, constants: ti.template(), p
+):
     """F before the flow, which overwrote it: from the state before the step and C after it."""
     a = controlled_f(source, n, controls, interval, p)
     f, f_total = get_mat3(source, n, F, p), get_mat3(source, n, F_TOTAL, p)

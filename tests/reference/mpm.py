@@ -5,8 +5,8 @@ import torch
 from configs.mpm import FACES, MPMConfig
 
 
-def step(state: dict, dF, mass, volume, lam, mu, gravity, config: MPMConfig) -> dict:
-    """One step of docs/method.md; ``state`` maps x, v, C, F, F_total to tensors."""
+def step(state: dict, dF, mass, volume, parameters: dict, gravity, config: MPMConfig) -> dict:
+    """One step of docs/method.md; ``state`` maps x, v, C, F, F_total, internal to tensors, ``parameters`` names to [N]."""
     x, v, C, F = (state[key] for key in ("x", "v", "C", "F"))
     eye = torch.eye(3, dtype=x.dtype)
     a = F if dF is None else F + dF
@@ -14,7 +14,8 @@ def step(state: dict, dF, mass, volume, lam, mu, gravity, config: MPMConfig) -> 
     w, d = weights(x, nodes, config), nodes[None] - x[:, None]
     k = (4 if config.kernel == "quadratic" else 3) / config.grid.spacing**2
 
-    stress = kirchhoff_stress(a, lam, mu, config.material.law)
+    law = config.material.law
+    stress = kirchhoff_stress(a, C, parameters, law)
     stress = stress + config.bulk_viscosity * trace(C)[:, None, None] * eye
     affine = -k * config.dt * volume[:, None, None] * stress + mass[:, None, None] * C
     momentum = mass[:, None] * v * (1 - config.dt * config.drag)
@@ -31,12 +32,15 @@ def step(state: dict, dF, mass, volume, lam, mu, gravity, config: MPMConfig) -> 
     c = trust_scale(a, c_raw, config)[:, None, None] * c_raw
     increment = eye + config.dt * c
     gamma = config.f_smoothing
+    trial = (1 - gamma) * increment @ a + gamma * F
+    elastic, internal = flow(trial, state["internal"], parameters, law, config.dt)
     return {
         "x": x + config.dt * new_v,
         "v": new_v,
         "C": c,
-        "F": (1 - gamma) * increment @ a + gamma * F,
+        "F": elastic,
         "F_total": increment @ state["F_total"],
+        "internal": internal,
     }
 
 
@@ -59,18 +63,92 @@ def weights(x, nodes, config: MPMConfig) -> torch.Tensor:
     return n.prod(-1)
 
 
-def kirchhoff_stress(f, lam, mu, law: str) -> torch.Tensor:
+def kirchhoff_stress(f, c, parameters: dict, law: str) -> torch.Tensor:
     """[N, 3, 3]."""
     eye = torch.eye(3, dtype=f.dtype)
-    lam, mu = lam.expand(len(f))[:, None, None], mu.expand(len(f))[:, None, None]
+    p = {name: value.expand(len(f))[:, None, None] for name, value in parameters.items()}
     j = torch.linalg.det(f)[:, None, None]
+    if law == "fluid":
+        pressure = p["bulk_modulus"] / p["gamma"] * (j ** -p["gamma"] - 1)
+        return -pressure * j * eye + 2 * p["dynamic_viscosity"] * j * deviator((c + c.mT) / 2)
+    lam, mu = p["lam"], p["mu"]
+    if law == "fixed_corotated":
+        return 2 * mu * (f - rotation(f)) @ f.mT + lam * (j - 1) * j * eye
     if law == "neo_hookean":
         return mu * (f @ f.mT - eye) + lam * torch.log(j) * eye
-    if law == "hencky":
-        values, vectors = torch.linalg.eigh(f @ f.mT)
-        strain = vectors @ torch.diag_embed(torch.log(values) / 2) @ vectors.mT
-        return 2 * mu * strain + lam * trace(strain)[:, None, None] * eye
-    return 2 * mu * (f - rotation(f)) @ f.mT + lam * (j - 1) * j * eye
+    strain = log_strain(f)
+    return 2 * mu * strain + lam * trace(strain)[:, None, None] * eye
+
+
+def flow(f, internal, parameters: dict, law: str, dt: float):
+    """F and the internal variables [N, Q] after the return map."""
+    eye, n = torch.eye(3, dtype=f.dtype), len(f)
+    if law == "fluid":
+        return torch.linalg.det(f)[:, None, None] ** (1 / 3) * eye, internal
+    if law not in ("von_mises", "drucker_prager", "herschel_bulkley"):
+        return f, internal
+    p = {name: value.expand(n) for name, value in parameters.items()}
+    strain = log_strain(f)
+    dev, tr = deviator(strain), trace(strain)
+    size, mu = dev.norm(dim=(1, 2)), p["mu"]
+    if law == "von_mises":
+        excess = 2 * mu * size - (2 / 3) ** 0.5 * (p["yield_stress"] + p["hardening"] * internal[:, 0])
+        amount = excess.clamp_min(0) / (2 * mu + 2 / 3 * p["hardening"])
+        returned = strain - (amount / size)[:, None, None] * dev
+        internal = internal + (2 / 3) ** 0.5 * amount[:, None]
+    elif law == "herschel_bulkley":
+        trial = (2 * mu * size - (2 / 3) ** 0.5 * p["yield_stress"]).clamp_min(0)
+        excess = _newton(trial, 2 * mu * dt, p["consistency"], 1 / p["exponent"])
+        returned = strain - ((trial - excess) / (2 * mu * size))[:, None, None] * dev
+    else:
+        sine, cosine = torch.sin(torch.deg2rad(p["friction_angle"])), torch.cos(torch.deg2rad(p["friction_angle"]))
+        alpha, bulk = (2 / 3) ** 0.5 * 2 * sine / (3 - sine), 3 * p["lam"] + 2 * mu
+        tip = 3 * p["cohesion"] * cosine / (sine * bulk)
+        tr = tr + p["volume_correction"] * internal[:, 0]
+        excess = (size + alpha * bulk * (tr - tip) / (2 * mu)).clamp_min(0)
+        shear = (1 - excess / size)[:, None, None] * dev
+        kept = torch.where(tr >= tip, tip, tr)
+        returned = torch.where((tr >= tip)[:, None, None], 0 * shear, shear) + (kept / 3)[:, None, None] * eye
+        internal = (p["volume_correction"] * (tr - kept))[:, None]
+    return torch.linalg.matrix_exp(returned - strain) @ f, internal
+
+
+def _newton(trial, rate, consistency, power):
+    """y + rate (y / consistency)^power = trial, by bisection, then one Newton step that carries the gradient."""
+    low, high = torch.zeros_like(trial), trial.detach()
+    for _ in range(60):
+        y = (low + high) / 2
+        above = y + rate.detach() * (y / consistency.detach()) ** power.detach() > trial.detach()
+        low, high = torch.where(above, low, y), torch.where(above, y, high)
+    y = (low + high) / 2
+    term = rate * (y / consistency) ** power
+    slope = (1 + rate * power * (y / consistency) ** (power - 1) / consistency).detach()
+    return y - (y + term - trial) / slope
+
+
+def log_strain(f) -> torch.Tensor:
+    """½ ln(F Fᵀ) by inverse scaling and squaring, which autograd goes through at equal eigenvalues too."""
+    root, halvings = f @ f.mT, 7
+    for _ in range(halvings):
+        root = _square_root(root)
+    e = root - torch.eye(3, dtype=f.dtype)
+    power, series = e, torch.zeros_like(e)
+    for k in range(1, 11):
+        series = series - (-1) ** k * power / k
+        power = power @ e
+    return 2 ** (halvings - 1) * series
+
+
+def _square_root(a) -> torch.Tensor:
+    """Denman and Beavers' iteration."""
+    y, z = a, torch.eye(3, dtype=a.dtype).expand_as(a)
+    for _ in range(9):
+        y, z = (y + torch.linalg.inv(z)) / 2, (z + torch.linalg.inv(y)) / 2
+    return y
+
+
+def deviator(m) -> torch.Tensor:
+    return m - trace(m)[:, None, None] / 3 * torch.eye(3, dtype=m.dtype)
 
 
 def rotation(f) -> torch.Tensor:
