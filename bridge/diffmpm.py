@@ -239,7 +239,7 @@ class _Rollout(torch.autograd.Function):
     def forward(ctx, solver, sizes, laws, initial, controls, material, constants):
         n = len(laws)
         with launch_lock:
-            expect_alive(solver.grid)
+            expect_alive(solver.domain)
             rollout = solver.rollout(n=n, **sizes)
             load(initial, rollout.initial)
             if rollout.intervals:

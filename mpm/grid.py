@@ -6,6 +6,7 @@
 
 import taichi as ti
 
+from kernels.arrays import int_array, real_array
 from mpm.constants import (
     DT,
     GRAVITY,
@@ -18,17 +19,38 @@ from mpm.constants import (
 )
 
 
-@ti.func
-def node_count(domain: ti.template()):
-    """Number of nodes."""
-    return domain[SIZE] * domain[SIZE + 1] * domain[SIZE + 2]
+NUMBERS = 4
+"""Numbers a node."""
+PIECE = 4
+"""Nodes, one after another in memory, that share a mark."""
+
+
+class Grid:
+    """Scratch memory of one step: ``numbers [4 nodes]`` (up to a whole piece) and the pieces that were ``touched``.
+
+    What is not marked is zero, so that clearing and updating the grid cost what its touched part costs.
+    """
+
+    def __init__(self, nodes: int):
+        self.pieces = (nodes + PIECE - 1) // PIECE
+        self.numbers = real_array(NUMBERS * PIECE * self.pieces)
+        self.touched = int_array(self.pieces)
 
 
 @ti.func
-def clear_node(grid: ti.template(), node):
-    """Zero the four numbers of a node."""
-    for c in ti.static(range(4)):
-        grid[4 * node + c] = 0.0
+def touch(touched: ti.template(), node, nodes: ti.template()):
+    """Mark ``nodes`` nodes, at most a piece, from ``node`` on."""
+    touched[node // PIECE] = 1
+    touched[(node + ti.static(nodes - 1)) // PIECE] = 1
+
+
+@ti.func
+def clear_piece(grid: ti.template(), touched: ti.template(), piece):
+    """Make a piece zero and unmarked."""
+    if touched[piece] != 0:
+        touched[piece] = 0
+        for i in ti.static(range(PIECE * NUMBERS)):
+            grid[PIECE * NUMBERS * piece + i] = 0.0
 
 
 @ti.func

@@ -9,6 +9,8 @@ from configs.errors import InputError
 from kernels.arrays import int_array, real_array, real_dtype, scratch_array
 from mpm import status
 from mpm.constants import COUNT, MATERIAL_LAW
+from mpm.grid import NUMBERS, Grid
+from mpm.order import CellOrder
 from mpm.state import INTERNAL
 
 NO_CONTROL = -1
@@ -30,6 +32,8 @@ class Rollout:
         self,
         n: int,
         steps: int,
+        nodes: int,
+        order: CellOrder,
         intervals: int = 0,
         parameters: int = 2,
         internal: int = 0,
@@ -50,8 +54,9 @@ class Rollout:
         self.differentiable = differentiable
         size, on_device = self.components * n, not checkpoints_on_host
         self.segment = RING - 1
+        grid_size, keeps_grids = NUMBERS * nodes, differentiable
         if differentiable:
-            self.segment = segment_length(steps, size, memory_budget_mb, on_device)
+            self.segment, keeps_grids = plan_segments(steps, size, grid_size, memory_budget_mb, on_device)
         self.initial = real_array(size, needs_grad=differentiable)
         self.controls = real_array(intervals, n if intervals else 1, 3, 3, needs_grad=differentiable)
         self.material = real_array((MATERIAL_LAW + parameters) * n, needs_grad=differentiable)
@@ -61,6 +66,9 @@ class Rollout:
         self.states = [scratch_array(size) for _ in range(self.segment + 1)]
         """States of one segment; slot s is the state after s of its steps. Without a backward pass, a ring."""
         self.checkpoints = Checkpoints(size, math.ceil(steps / self.segment) if self.checkpointed else 0, on_device)
+        self.grids = [Grid(nodes) for _ in range(self.segment)] if keeps_grids else []
+        """The grids of the segment's steps, where the budget lets the backward pass find them made."""
+        self.order = order
         self.affine = scratch_array(9 * n)
         """What P2G scatters beside mass and velocity, of one step."""
         self.status = int_array(status.COUNT)
@@ -105,6 +113,17 @@ class Checkpoints:
             copy_state(self.kept[index], state)
         else:
             state.from_numpy(self.kept[index])
+
+
+def plan_segments(
+    steps: int, size: int, grid_size: int, memory_budget_mb: float, checkpoints_count: bool
+) -> tuple[int, bool]:
+    """Steps of a segment, and whether their grids are kept beside their states: only if one segment holds them all."""
+    bytes_per_number = 8 if real_dtype() == ti.f64 else 4
+    kept = ((steps + 1) * size + steps * grid_size) * bytes_per_number / 2**20
+    if kept <= memory_budget_mb:
+        return steps, True
+    return segment_length(steps, size, memory_budget_mb, checkpoints_count), False
 
 
 def segment_length(steps: int, size: int, memory_budget_mb: float, checkpoints_count: bool = True) -> int:

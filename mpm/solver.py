@@ -10,11 +10,13 @@ from configs.mpm import FACES, MPMConfig
 from kernels.arrays import from_numpy, real_array, scratch_array
 from mpm.bspline import NODES
 from mpm.constants import GRAVITY, MATERIAL_LAW, SIZE, WALLS
+from mpm.grid import PIECE, Grid
 from mpm.laws import LAWS
 from mpm.laws.flow import FlowKernels, flow_kernels
 from mpm.laws.gradient import flow_gradient, stress_gradient
 from mpm.laws.law import Law
 from mpm.laws.stress import StressKernels, stress_kernels
+from mpm.order import CellOrder
 from mpm.rollout import Rollout, add_state, copy_state
 from mpm.step import transfer_kernels
 
@@ -33,12 +35,13 @@ class Solver:
         """Names of the parameters of all laws in use: the rows of material from ``MATERIAL_LAW`` on."""
         self.internal = list(dict.fromkeys(name for law in self.laws for name in law.internal))
         """Names of the internal variables of all laws in use, the state's last components."""
-        self.transfers = transfer_kernels(NODES[config.kernel])
+        self.nodes = NODES[config.kernel]
+        self.transfers = transfer_kernels(self.nodes)
         self.stresses = [self._stress(number) for number in range(len(self.laws))]
         self.flows = [self._flow(number) for number in range(len(self.laws))]
         size = config.grid.size
-        self.grid = scratch_array(4 * math.prod(size))
-        self.grid_bar = scratch_array(1)
+        self.grid = Grid(math.prod(size))
+        self.grid_bar: Grid | None = None
         self.gravity_bar = scratch_array(1)
         kinds = [WALLS[getattr(config.boundary, face)] for face in FACES]
         self.domain = from_numpy([*kinds, config.boundary.thickness, *size, int(config.escaped == "clamp")])
@@ -64,6 +67,8 @@ class Solver:
     def rollout(self, **sizes) -> Rollout:
         """A new evaluation: the arguments of ``Rollout`` but for those that the configuration knows."""
         rollout = Rollout(
+            nodes=math.prod(self.config.grid.size),
+            order=CellOrder(sizes["n"], self.config.grid.size, self.nodes),
             parameters=len(self.parameters),
             internal=len(self.internal),
             memory_budget_mb=sizes.pop("memory_budget_mb", self.config.memory_budget_mb),
@@ -81,23 +86,24 @@ class Solver:
                 stress_gradient(law, n)
             if flow and flow.gather:
                 flow_gradient(law, n)
-        if tuple(self.grid_bar.shape) != tuple(self.grid.shape):
-            self.grid_bar = scratch_array(self.grid.shape[0])
-            self.gravity_bar = scratch_array(self.grid.shape[0] // 4 * 3)
+        if self.grid_bar is None:
+            nodes = PIECE * self.grid.pieces
+            self.grid_bar, self.gravity_bar = Grid(nodes), scratch_array(3 * nodes)
 
     def step(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray) -> None:
         """The state ``source`` -> the state ``target``, the step ``number`` of the rollout."""
+        grid = self._grid(r, number)
         self._compute_affine(r, number, source)
-        self.transfers.transfer(
+        self._fill_grid(r, source, grid)
+        self.transfers.from_grid(
             source,
             target,
             r.n,
             r.internal,
-            r.material,
             r.controls,
             r.interval_of(number),
             r.affine,
-            self.grid,
+            grid.numbers,
             r.constants,
             self.domain,
             r.status,
@@ -106,6 +112,15 @@ class Solver:
         )
         for flow in filter(None, self.flows):
             flow.flow(target, r.n, r.material, r.laws, r.constants)
+
+    def _grid(self, r: Rollout, number: int) -> Grid:
+        """The grid of a step: kept for the backward pass, or scratch memory."""
+        return r.grids[number % r.segment] if r.grids else self.grid
+
+    def _fill_grid(self, r: Rollout, state: ti.Ndarray, grid: Grid) -> None:
+        r.order.refresh(state, r.constants, self.domain)
+        fields = (grid.numbers, grid.touched, grid.pieces)
+        self.transfers.to_grid(state, r.n, r.order.list, r.material, r.affine, *fields, r.constants, self.domain)
 
     def _compute_affine(self, r: Rollout, number: int, state: ti.Ndarray) -> None:
         interval = r.interval_of(number)
@@ -124,10 +139,16 @@ class Solver:
         """The adjoint of ``target``, the state after step ``number``, becomes that of ``source``."""
         self._flow_adjoint(r, number, source, target, a)
         self._compute_affine(r, number, source)
-        self.transfers.transfer_adjoint(
+        grid = self._grid(r, number)
+        if grid is self.grid:
+            self._fill_grid(r, source, grid)
+        else:
+            r.order.refresh(source, r.constants, self.domain)
+        self.transfers.adjoint(
             source,
             target,
             r.n,
+            r.order.list,
             r.material,
             r.material.grad,
             r.controls,
@@ -135,8 +156,11 @@ class Solver:
             r.affine,
             a.affine_bar,
             a.a_bar,
-            self.grid,
-            self.grid_bar,
+            a.v_bar,
+            grid.numbers,
+            self.grid_bar.numbers,
+            self.grid_bar.touched,
+            grid.pieces,
             self.gravity_bar,
             a.state_bar,
             r.constants,
@@ -180,6 +204,8 @@ class Adjoint:
         """dL/d(state), of the state that the pass has reached."""
         self.a_bar, self.affine_bar = scratch_array(9 * r.n), scratch_array(9 * r.n)
         """dL/dA so far, and dL/d(affine), of one step."""
+        self.v_bar = scratch_array(3 * r.n)
+        """dL/dv of G2P, of one step."""
 
 
 def _law(name: str) -> Law:

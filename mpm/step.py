@@ -11,12 +11,14 @@ from typing import NamedTuple
 import taichi as ti
 
 from kernels.finite import is_finite
+from kernels.launch import prepared
 from kernels.linalg import eye3, frobenius
 from mpm import transfers
 from mpm.constants import BULK_VISCOSITY, CLAMPED, DAMPING, DT, INERTIA, MATERIAL_MASS, MATERIAL_VOLUME
 from mpm.deformation import advance, advance_adjoint, trust_scale, trust_scale_adjoint
-from mpm.grid import clear_node, grid_velocity, grid_velocity_adjoint, node_count
+from mpm.grid import PIECE, clear_piece, grid_velocity, grid_velocity_adjoint
 from mpm.laws.particle import controlled_f
+from mpm.scatter import make_scatter, scatter_threads, scatter_turns
 from mpm.state import (
     F_TOTAL,
     INTERNAL,
@@ -36,31 +38,17 @@ from mpm.status import BROKEN, ESCAPED, LAST_ESCAPED, report
 class TransferKernels(NamedTuple):
     """The compiled transfers of one B-spline."""
 
-    transfer: Callable[..., None]
-    """source state, affine -> target state, but for plastic flow."""
-    transfer_adjoint: Callable[..., None]
-    """Adjoint of the update, G2P, grid and P2G: ``adjoint`` in place, dL/dA so far and dL/d(affine) beside it."""
+    to_grid: Callable[..., None]
+    """State, affine -> mass and velocity of the grid's nodes."""
+    from_grid: Callable[..., None]
+    """State, grid -> next state, but for plastic flow."""
+    adjoint: Callable[..., None]
+    """Adjoint of both: ``adjoint`` in place, dL/dA so far and dL/d(affine) beside it."""
 
 
 @functools.cache
 def transfer_kernels(nodes: int) -> TransferKernels:
     """Kernels for splines of ``nodes`` nodes an axis (3 or 4)."""
-
-    @ti.func
-    def particle_to_grid(
-        state: ti.template(),
-        n,
-        material: ti.template(),
-        affine: ti.template(),
-        grid: ti.template(),
-        constants: ti.template(),
-        domain: ti.template(),
-        p,
-    ):
-        m = material[MATERIAL_MASS * n + p]
-        momentum = (constants[DAMPING] * m) * get_vec3(state, n, V, p)
-        x = get_vec3(state, n, X, p)
-        transfers.p2g(grid, constants, domain, x, m, momentum, get_mat3(affine, n, 0, p), nodes)
 
     @ti.func
     def particle_is_finite(state: ti.template(), n, affine: ti.template(), p):
@@ -84,13 +72,72 @@ def transfer_kernels(nodes: int) -> TransferKernels:
             if last:
                 ti.atomic_add(status[LAST_ESCAPED], 1)
 
+    @ti.func
+    def give_momentum(
+        state: ti.template(),
+        n,
+        material: ti.template(),
+        affine: ti.template(),
+        constants: ti.template(),
+        domain: ti.template(),
+        p,
+    ):
+        """What P2G scatters."""
+        m = material[MATERIAL_MASS * n + p]
+        momentum = (constants[DAMPING] * m) * get_vec3(state, n, V, p)
+        takes_part = particle_takes_part(state, n, affine, constants, domain, p)
+        return takes_part, get_vec3(state, n, X, p), m, momentum, get_mat3(affine, n, 0, p)
+
+    @ti.func
+    def give_seeds(
+        state: ti.template(),
+        n,
+        v_bar: ti.template(),
+        c_bar: ti.template(),
+        constants: ti.template(),
+        domain: ti.template(),
+        p,
+    ):
+        """What the adjoint of G2P scatters: w (v_bar + k C_bar d); nothing from those that took no part."""
+        x = get_vec3(state, n, X, p)
+        seed = get_vec3(v_bar, n, 0, p)
+        is_inside = transfers.is_inside(x, domain, constants, nodes)
+        return is_inside, x, 0.0, seed, constants[INERTIA] * get_mat3(c_bar, n, 0, p)
+
+    scatter_momentum = make_scatter(nodes, give_momentum, with_mass=True)
+    scatter_seeds = make_scatter(nodes, give_seeds, with_mass=False)
+
+    @prepared
     @ti.kernel
-    def transfer(
+    def to_grid(
+        state: ti.types.ndarray(ndim=1),
+        n: ti.i32,
+        order: ti.types.ndarray(ndim=1),
+        material: ti.types.ndarray(ndim=1),
+        affine: ti.types.ndarray(ndim=1),
+        grid: ti.types.ndarray(ndim=1),
+        touched: ti.types.ndarray(ndim=1),
+        pieces: ti.i32,
+        constants: ti.types.ndarray(ndim=1),
+        domain: ti.types.ndarray(ndim=1),
+    ):
+        for piece in range(pieces):
+            clear_piece(grid, touched, piece)
+        ti.loop_config(block_dim=ti.static(scatter_threads()))
+        for turn in range(scatter_turns(n, nodes)):
+            scatter_momentum(grid, touched, order, n, state, material, affine, constants, domain, turn)
+        for piece in range(pieces):
+            if touched[piece] != 0:
+                for node in range(PIECE * piece, PIECE * (piece + 1)):
+                    grid_velocity(grid, constants, domain, node)
+
+    @prepared
+    @ti.kernel
+    def from_grid(
         source: ti.types.ndarray(ndim=1),
         target: ti.types.ndarray(ndim=1),
         n: ti.i32,
         internal: ti.i32,
-        material: ti.types.ndarray(ndim=1),
         controls: ti.types.ndarray(ndim=4),
         interval: ti.i32,
         affine: ti.types.ndarray(ndim=1),
@@ -101,21 +148,14 @@ def transfer_kernels(nodes: int) -> TransferKernels:
         number: ti.i32,
         last: ti.i32,
     ):
-        for node in range(node_count(domain)):
-            clear_node(grid, node)
-        for p in range(n):
-            if particle_takes_part(source, n, affine, constants, domain, p):
-                particle_to_grid(source, n, material, affine, grid, constants, domain, p)
-            else:
-                report_particle(source, n, affine, status, number, last, p)
-        for node in range(node_count(domain)):
-            grid_velocity(grid, constants, domain, node)
         for p in range(n):
             x = get_vec3(source, n, X, p)
             v = ti.Vector([0.0, 0.0, 0.0])
             c_raw = 0.0 * eye3()
             if particle_takes_part(source, n, affine, constants, domain, p):
                 v, c_raw = transfers.g2p(grid, constants, domain, x, nodes)
+            else:
+                report_particle(source, n, affine, status, number, last, p)
             f = get_mat3(source, n, F, p)
             a = controlled_f(source, n, controls, interval, p)
             c = trust_scale(a, c_raw, constants) * c_raw
@@ -143,14 +183,15 @@ def transfer_kernels(nodes: int) -> TransferKernels:
         interval,
         affine: ti.template(),
         a_bar_out: ti.template(),
+        v_bar_out: ti.template(),
+        c_bar_out: ti.template(),
         grid: ti.template(),
-        grid_bar: ti.template(),
         adjoint: ti.template(),
         constants: ti.template(),
         domain: ti.template(),
         p,
     ):
-        """Adjoint of G2P and of the particle's update; leaves dL/dA so far in ``a_bar_out``."""
+        """Adjoint of G2P and of the particle's update, but for the scatter, which needs dL/dv' and dL/dC; dL/dA so far."""
         dt = constants[DT]
         x, v_new = get_vec3(source, n, X, p), get_vec3(target, n, V, p)
         a = controlled_f(source, n, controls, interval, p)
@@ -169,11 +210,15 @@ def transfer_kernels(nodes: int) -> TransferKernels:
                 _, c_raw = transfers.g2p(grid, constants, domain, x, nodes)
                 c_bar, trust_a_bar = trust_scale_adjoint(a, c_raw, c_bar, constants)
                 a_bar += trust_a_bar
-            x_bar += transfers.g2p_adjoint(grid, grid_bar, constants, domain, x, v_bar, c_bar, v_new, nodes)
+            x_bar += transfers.g2p_adjoint(grid, constants, domain, x, v_bar, c_bar, v_new, nodes)
+        else:
+            v_bar, c_bar = ti.Vector([0.0, 0.0, 0.0]), 0.0 * eye3()
         set_vec3(adjoint, n, X, p, x_bar)
         set_mat3(adjoint, n, F, p, f_bar)
         set_mat3(adjoint, n, F_TOTAL, p, f_total_bar)
         set_mat3(a_bar_out, n, 0, p, a_bar)
+        set_vec3(v_bar_out, n, 0, p, v_bar)
+        set_mat3(c_bar_out, n, 0, p, c_bar)
 
     @ti.func
     def momentum_adjoint(
@@ -207,11 +252,13 @@ def transfer_kernels(nodes: int) -> TransferKernels:
         material_bar[MATERIAL_VOLUME * n + p] = material_bar[MATERIAL_VOLUME * n + p] + volume_bar
         set_mat3(affine_bar_out, n, 0, p, affine_bar)
 
+    @prepared
     @ti.kernel
-    def transfer_adjoint(
+    def adjoint_step(
         source: ti.types.ndarray(ndim=1),
         target: ti.types.ndarray(ndim=1),
         n: ti.i32,
+        order: ti.types.ndarray(ndim=1),
         material: ti.types.ndarray(ndim=1),
         material_bar: ti.types.ndarray(ndim=1),
         controls: ti.types.ndarray(ndim=4),
@@ -219,41 +266,31 @@ def transfer_kernels(nodes: int) -> TransferKernels:
         affine: ti.types.ndarray(ndim=1),
         affine_bar: ti.types.ndarray(ndim=1),
         a_bar: ti.types.ndarray(ndim=1),
+        v_bar: ti.types.ndarray(ndim=1),
         grid: ti.types.ndarray(ndim=1),
         grid_bar: ti.types.ndarray(ndim=1),
+        touched: ti.types.ndarray(ndim=1),
+        pieces: ti.i32,
         gravity_bar: ti.types.ndarray(ndim=1),
         adjoint: ti.types.ndarray(ndim=1),
         constants: ti.types.ndarray(ndim=1),
         domain: ti.types.ndarray(ndim=1),
     ):
-        for node in range(node_count(domain)):
-            clear_node(grid, node)
-            clear_node(grid_bar, node)
-        for p in range(n):
-            if particle_takes_part(source, n, affine, constants, domain, p):
-                particle_to_grid(source, n, material, affine, grid, constants, domain, p)
-        for node in range(node_count(domain)):
-            grid_velocity(grid, constants, domain, node)
-        for p in range(n):
+        for piece in range(pieces):
+            clear_piece(grid_bar, touched, piece)
+        for p in range(n):  # affine_bar holds dL/dC until P2G's adjoint
             update_adjoint(
-                source,
-                target,
-                n,
-                controls,
-                interval,
-                affine,
-                a_bar,
-                grid,
-                grid_bar,
-                adjoint,
-                constants,
-                domain,
-                p,
+                source, target, n, controls, interval, affine, a_bar, v_bar, affine_bar, grid, adjoint, constants, domain, p
             )
-        for node in range(node_count(domain)):
-            share = grid_velocity_adjoint(grid, grid_bar, constants, domain, node)
-            for c in ti.static(range(3)):
-                gravity_bar[3 * node + c] = gravity_bar[3 * node + c] + share[c]
+        ti.loop_config(block_dim=ti.static(scatter_threads()))
+        for turn in range(scatter_turns(n, nodes)):
+            scatter_seeds(grid_bar, touched, order, n, source, v_bar, affine_bar, constants, domain, turn)
+        for piece in range(pieces):
+            if touched[piece] != 0:
+                for node in range(PIECE * piece, PIECE * (piece + 1)):
+                    share = grid_velocity_adjoint(grid, grid_bar, constants, domain, node)
+                    for c in ti.static(range(3)):
+                        gravity_bar[3 * node + c] = gravity_bar[3 * node + c] + share[c]
         for p in range(n):
             if particle_takes_part(source, n, affine, constants, domain, p):
                 momentum_adjoint(
@@ -264,4 +301,4 @@ def transfer_kernels(nodes: int) -> TransferKernels:
                 set_mat3(adjoint, n, C, p, 0.0 * eye3())
                 set_mat3(affine_bar, n, 0, p, 0.0 * eye3())
 
-    return TransferKernels(transfer, transfer_adjoint)
+    return TransferKernels(to_grid, from_grid, adjoint_step)

@@ -1,8 +1,8 @@
 """Particle–grid transfers of MLS-MPM with APIC's affine term, and their adjoints, one particle at a time.
 
-P2G: m_i += w m,  p_i += w (momentum + G d);  G2P: v' = Σ w v_i,  C = k Σ w v_i dᵀ,  with d = x_i − x_p
-(Hu et al., "A Moving Least Squares Material Point Method", 2018, eq. 29; Jiang et al., "APIC", 2015).
-The loop over the innermost axis, contiguous in memory, is unrolled; the outer two run.
+G2P: v' = Σ w v_i,  C = k Σ w v_i dᵀ,  with d = x_i − x_p (Hu et al., "A Moving Least Squares Material Point Method",
+2018, eq. 29; Jiang et al., "APIC", 2015). Here are the gathers; mpm.scatter has the scatters, P2G and the adjoint of G2P.
+The loops over the inner axes are unrolled, the outer one runs.
 """
 
 import taichi as ti
@@ -83,27 +83,6 @@ def row_start(first, i, j, domain: ti.template()):
 
 
 @ti.func
-def p2g(
-    grid: ti.template(), constants: ti.template(), domain: ti.template(), x, m, momentum, affine, nodes: ti.template()
-):
-    """Add a particle of mass ``m`` to the grid: p_i += w (momentum + affine d)."""
-    first, t, wx, wy, wz = stencil(x, constants, nodes)
-    h = constants[SPACING]
-    for i in range(nodes):
-        for j in ti.static(range(nodes)):
-            row = row_start(first, i, j, domain)
-            wxy = pick(wx, i) * pick(wy, j)
-            column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
-            for k in ti.static(range(nodes)):
-                w = wxy * wz[k]
-                node = row + k
-                p = w * (column + (h * (k - t[2])) * _column(affine, 2))
-                ti.atomic_add(grid[4 * node], w * m)
-                for c in ti.static(range(3)):
-                    ti.atomic_add(grid[4 * node + 1 + c], p[c])
-
-
-@ti.func
 def g2p(grid: ti.template(), constants: ti.template(), domain: ti.template(), x, nodes: ti.template()):
     """v' = Σ w v_i and C = k Σ w v_i dᵀ."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
@@ -128,17 +107,9 @@ def g2p(grid: ti.template(), constants: ti.template(), domain: ti.template(), x,
 
 @ti.func
 def g2p_adjoint(
-    grid: ti.template(),
-    grid_bar: ti.template(),
-    constants: ti.template(),
-    domain: ti.template(),
-    x,
-    v_bar,
-    c_bar,
-    v_new,
-    nodes: ti.template(),
+    grid: ti.template(), constants: ti.template(), domain: ti.template(), x, v_bar, c_bar, v_new, nodes: ti.template()
 ):
-    """Scatter dL/dv_i from dL/dv' and dL/dC, and return dL/dx (docs/method.md 6). ``v_new`` is v'."""
+    """Gather dL/dx from dL/dv' and dL/dC (docs/method.md 6). ``v_new`` is v'."""
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
     h = constants[SPACING]
@@ -148,14 +119,11 @@ def g2p_adjoint(
         for j in ti.static(range(nodes)):
             row = row_start(first, i, j, domain)
             wx_i, wy_j = pick(wx, i), pick(wy, j)
-            column = v_bar + (k_inertia * h) * ((i - t[0]) * _column(c_bar, 0) + (j - t[1]) * _column(c_bar, 1))
+            column = v_bar + (k_inertia * h) * ((i - t[0]) * column_of(c_bar, 0) + (j - t[1]) * column_of(c_bar, 1))
             value, slope_z = 0.0, 0.0
             for k in ti.static(range(nodes)):
-                node = row + k
-                seed = column + (k_inertia * h * (k - t[2])) * _column(c_bar, 2)
-                for c in ti.static(range(3)):
-                    ti.atomic_add(grid_bar[4 * node + 1 + c], (wx_i * wy_j * wz[k]) * seed[c])
-                dot = seed.dot(node_vec3(grid, node))
+                seed = column + (k_inertia * h * (k - t[2])) * column_of(c_bar, 2)
+                dot = seed.dot(node_vec3(grid, row + k))
                 value += wz[k] * dot
                 slope_z += gz[k] * dot
             x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wx_i * wy_j * slope_z])
@@ -184,13 +152,13 @@ def p2g_adjoint(
         for j in ti.static(range(nodes)):
             row = row_start(first, i, j, domain)
             wx_i, wy_j = pick(wx, i), pick(wy, j)
-            column = momentum + h * ((i - t[0]) * _column(affine, 0) + (j - t[1]) * _column(affine, 1))
+            column = momentum + h * ((i - t[0]) * column_of(affine, 0) + (j - t[1]) * column_of(affine, 1))
             value, slope_z, m_row = 0.0, 0.0, 0.0
             p_row, p_row_z = zero, zero
             for k in ti.static(range(nodes)):
                 node = row + k
                 m_i, p_i = grid_bar[4 * node], node_vec3(grid_bar, node)
-                dot = m * m_i + p_i.dot(column + (h * (k - t[2])) * _column(affine, 2))
+                dot = m * m_i + p_i.dot(column + (h * (k - t[2])) * column_of(affine, 2))
                 value += wz[k] * dot
                 slope_z += gz[k] * dot
                 m_row += wz[k] * m_i
@@ -208,5 +176,6 @@ def p2g_adjoint(
 
 
 @ti.func
-def _column(a, j: ti.template()):
+def column_of(a, j: ti.template()):
+    """Column ``j`` of a 3×3 matrix."""
     return ti.Vector([a[0, j], a[1, j], a[2, j]])
