@@ -21,21 +21,23 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     All its arguments are ``ti.ndarray``s or numbers, given by position, and it returns nothing. Under a tape that
     records it, in debug mode, and given anything else, Taichi's own call does the work.
     """
-    primal: Kernel = kernel._primal
+    primal: Kernel = kernel._primal  # type: ignore[attr-defined]
     plans: dict[tuple, _Plan] = {}
 
     @functools.wraps(kernel)
-    def launch(*arguments):
+    def launch(*arguments) -> None:
         runtime = impl.get_runtime()
         if runtime.target_tape and not runtime.grad_replaced:
-            return kernel(*arguments)
+            kernel(*arguments)
+            return
         signature = tuple(map(_type, arguments))
         plan = plans.get(signature)
         if plan is None or plan.program() is not runtime.prog:
             if None in signature or runtime.prog is None or impl.current_cfg().debug:
-                return kernel(*arguments)
+                kernel(*arguments)
+                return
             plan = plans[signature] = _Plan(primal, arguments)
-        plan.launch(arguments)
+        plan.launch(runtime.prog, arguments)
 
     return launch
 
@@ -62,12 +64,12 @@ class _Plan:
             for index, (value, argument) in enumerate(zip(arguments, primal.arguments, strict=True))
         ]
 
-    def launch(self, arguments: tuple) -> None:
+    def launch(self, program, arguments: tuple) -> None:
         """Hand the arguments over and go. (A context is good for one launch: CUDA's replaces its own pointers.)"""
         context = self._new_context()
         for (set_argument, index), value in zip(self._setters, arguments, strict=True):
             set_argument(context, index, value)
-        self.program().launch_kernel(self._code, context)
+        program.launch_kernel(self._code, context)
 
 
 def _kind(value, annotation) -> str:

@@ -18,7 +18,6 @@ from mpm.constants import (
     WALL_THICKNESS,
 )
 
-
 NUMBERS = 4
 """Numbers a node."""
 PIECE = 4

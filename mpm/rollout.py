@@ -7,6 +7,7 @@ import taichi as ti
 
 from configs.errors import InputError
 from kernels.arrays import int_array, real_array, real_dtype, scratch_array
+from kernels.launch import prepared
 from mpm import status
 from mpm.constants import COUNT, MATERIAL_LAW
 from mpm.grid import NUMBERS, Grid
@@ -149,6 +150,7 @@ def segment_length(steps: int, size: int, memory_budget_mb: float, checkpoints_c
     return lengths[-1]
 
 
+@prepared
 @ti.kernel
 def copy_state(source: ti.types.ndarray(ndim=1), target: ti.types.ndarray(ndim=1)):
     """``target = source``."""
@@ -156,6 +158,7 @@ def copy_state(source: ti.types.ndarray(ndim=1), target: ti.types.ndarray(ndim=1
         target[i] = source[i]
 
 
+@prepared
 @ti.kernel
 def add_state(source: ti.types.ndarray(ndim=1), target: ti.types.ndarray(ndim=1)):
     """``target += source``."""

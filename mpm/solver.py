@@ -41,7 +41,7 @@ class Solver:
         self.flows = [self._flow(number) for number in range(len(self.laws))]
         size = config.grid.size
         self.grid = Grid(math.prod(size))
-        self.grid_bar: Grid | None = None
+        self.grid_bar = Grid(0)
         self.gravity_bar = scratch_array(1)
         kinds = [WALLS[getattr(config.boundary, face)] for face in FACES]
         self.domain = from_numpy([*kinds, config.boundary.thickness, *size, int(config.escaped == "clamp")])
@@ -86,7 +86,7 @@ class Solver:
                 stress_gradient(law, n)
             if flow and flow.gather:
                 flow_gradient(law, n)
-        if self.grid_bar is None:
+        if self.grid_bar.pieces != self.grid.pieces:
             nodes = PIECE * self.grid.pieces
             self.grid_bar, self.gravity_bar = Grid(nodes), scratch_array(3 * nodes)
 

@@ -191,7 +191,7 @@ def transfer_kernels(nodes: int) -> TransferKernels:
         domain: ti.template(),
         p,
     ):
-        """Adjoint of G2P and of the particle's update, but for the scatter, which needs dL/dv' and dL/dC; dL/dA so far."""
+        """Adjoint of the particle's update and of G2P but for its scatter: dL/dA so far, dL/dv' and dL/dC."""
         dt = constants[DT]
         x, v_new = get_vec3(source, n, X, p), get_vec3(target, n, V, p)
         a = controlled_f(source, n, controls, interval, p)
@@ -280,7 +280,20 @@ def transfer_kernels(nodes: int) -> TransferKernels:
             clear_piece(grid_bar, touched, piece)
         for p in range(n):  # affine_bar holds dL/dC until P2G's adjoint
             update_adjoint(
-                source, target, n, controls, interval, affine, a_bar, v_bar, affine_bar, grid, adjoint, constants, domain, p
+                source,
+                target,
+                n,
+                controls,
+                interval,
+                affine,
+                a_bar,
+                v_bar,
+                affine_bar,
+                grid,
+                adjoint,
+                constants,
+                domain,
+                p,
             )
         ti.loop_config(block_dim=ti.static(scatter_threads()))
         for turn in range(scatter_turns(n, nodes)):

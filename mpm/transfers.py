@@ -1,7 +1,7 @@
 """Particle–grid transfers of MLS-MPM with APIC's affine term, and their adjoints, one particle at a time.
 
 G2P: v' = Σ w v_i,  C = k Σ w v_i dᵀ,  with d = x_i − x_p (Hu et al., "A Moving Least Squares Material Point Method",
-2018, eq. 29; Jiang et al., "APIC", 2015). Here are the gathers; mpm.scatter has the scatters, P2G and the adjoint of G2P.
+2018, eq. 29; Jiang et al., "APIC", 2015). Here are the gathers; mpm.scatter has P2G and the scatter of G2P's adjoint.
 The loops over the inner axes are unrolled, the outer one runs.
 """
 

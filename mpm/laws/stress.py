@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import taichi as ti
 
+from kernels.launch import prepared
 from kernels.linalg import eye3
 from mpm.constants import BULK_VISCOSITY, MATERIAL_MASS
 from mpm.laws.kinematics import kinematic_tensor, kinematic_tensor_adjoint
@@ -39,6 +40,7 @@ def stress_kernels(law: Law, rows: tuple[int, ...], which: int) -> StressKernels
 def _stress_kernel(law: Law, rows: tuple[int, ...], which: int):
     kinematics, kirchhoff_stress = law.kinematics, law.kirchhoff_stress
 
+    @prepared
     @ti.kernel
     def stress(
         state: ti.types.ndarray(ndim=1),
@@ -66,6 +68,7 @@ def _hand_adjoint(law: Law, rows: tuple[int, ...], which: int):
     kinematics = law.kinematics
     stress_adjoint: Any = law.stress_adjoint
 
+    @prepared
     @ti.kernel
     def finish(
         state: ti.types.ndarray(ndim=1),
