@@ -129,7 +129,7 @@ class HerschelBulkleyConfig(ElasticConfig):
 
     law: Literal["herschel_bulkley"] = "herschel_bulkley"
     """Name of the law."""
-    yield_stress: NonNegative = 100.0
+    yield_stress: Positive = 100.0
     """Uniaxial yield stress σ_Y, as of von_mises. Unit: pressure."""
     consistency: Positive = 10.0
     """η: the excess over the yield stress is η (rate)ⁿ. Unit: pressure × timeⁿ."""

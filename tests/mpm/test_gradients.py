@@ -76,6 +76,58 @@ def test_repeated_singular_values(name, law):
     assert directional_error(_objective(config, 2), inputs, name) <= 1e-6
 
 
+LAWS = {
+    "fixed_corotated": {},
+    "neo_hookean": {},
+    "hencky": {},
+    "von_mises": {"yield_stress": 8.0, "hardening": 3.0},
+    "herschel_bulkley": {"yield_stress": 8.0, "consistency": 1.0, "exponent": 0.5},
+    "drucker_prager": {"cohesion": 30.0},
+}
+
+
+def _from(F, law, name, step=1e-6):
+    """Error of the gradient of two steps from this deformation, without controls."""
+    n = 12
+    still = torch.zeros(n, 3, 3, dtype=torch.float64)
+    inputs = _inputs(F=F.expand(n, 3, 3).contiguous(), C=still, dF=torch.zeros(2, n, 3, 3, dtype=torch.float64))
+    config = make_config(material={**NEO_HOOKEAN, "law": law, **LAWS[law]})
+    return directional_error(_objective(config, 2), inputs, name, step=step)
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("noise", [1e-8, 1e-6, 1e-4])
+def test_nearly_equal_singular_values(law, noise):
+    """Where adjoints through singular vectors lose all their digits."""
+    F = torch.eye(3, dtype=torch.float64) + noise * torch.randn(12, 3, 3, dtype=torch.float64)
+    assert _from(F, law, "F") <= 1e-6
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("stretch", [(0.1, 1.0, 1.0), (0.5, 0.5, 0.4), (2.0, 1.0, 1.0)])
+def test_under_compression_and_tension(law, stretch):
+    """det F down to 0.1, two singular values equal, through plastic flow where the law has it."""
+    assert _from(torch.diag(torch.tensor(stretch, dtype=torch.float64)), law, "F") <= 1e-6
+
+
+@pytest.mark.parametrize(("name", "side"), [("F", 0.999), ("F", 1.001), ("mu", 1.001)])
+def test_at_the_onset_of_yield(name, side):
+    """A thousandth below and above the yield surface: a step that stays on its side."""
+    strain = (
+        side * (2 / 3) ** 0.5 * 8.0 / (2 * 40.0 / 2.6) * torch.tensor([1.0, -1.0, 0.0], dtype=torch.float64) / 2**0.5
+    )
+    n = 12
+    still = torch.zeros(n, 3, dtype=torch.float64)
+    F = torch.diag(torch.exp(strain)).expand(n, 3, 3).contiguous()
+    config = make_config(material={**NEO_HOOKEAN, "law": "von_mises", **LAWS["von_mises"]}, dt=1e-6)
+    mu = torch.tensor(40 / 2.6, dtype=torch.float64)
+    zero = torch.zeros(n, 3, 3, dtype=torch.float64)
+    inputs = _inputs(F=F, v=still, C=zero, dF=torch.zeros(2, n, 3, 3, dtype=torch.float64), mu=mu)
+    state = DiffMPM(config, lam=inputs["lam"], mu=mu)(inputs["x"], F=F, steps=2)
+    assert bool((state.internal > 0).any()) == (side > 1)
+    assert directional_error(_objective(config, 2), inputs, name, step=1e-7) <= 1e-6
+
+
 def test_many_steps():
     config = make_config(boundary="sticky", dt=0.004)
     assert directional_error(_objective(config, 200), _inputs(), "dF", directions=1) <= 1e-6

@@ -169,7 +169,7 @@ def test_a_law_of_ones_own_has_its_gradient_for_free():
 
 
 def test_material_ids_are_asked_for(mixed):
-    with pytest.raises(InputError, match="material_id is missing; mpm.materials has 5"):
+    with pytest.raises(InputError, match=r"material_id is missing; mpm\.materials has 5"):
         DiffMPM(mixed)(**make_cloud(), steps=1)
 
 

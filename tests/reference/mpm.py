@@ -6,7 +6,7 @@ from configs.mpm import FACES, MPMConfig
 
 
 def step(state: dict, dF, mass, volume, parameters: dict, gravity, config: MPMConfig) -> dict:
-    """One step of docs/method.md; ``state`` maps x, v, C, F, F_total, internal to tensors, ``parameters`` names to [N]."""
+    """One step of docs/method.md; ``state`` and ``parameters`` map names to tensors."""
     x, v, C, F = (state[key] for key in ("x", "v", "C", "F"))
     eye = torch.eye(3, dtype=x.dtype)
     a = F if dF is None else F + dF
