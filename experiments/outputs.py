@@ -60,8 +60,9 @@ class RunFolder:
         self._write_json("metrics.json", metrics)
 
     def write_particles(self, state: Any) -> None:
-        """particles_final.npz: x [N, 3], v [N, 3], C, F and F_total [N, 3, 3] of an ``MPMState``."""
-        arrays = {name: getattr(state, name).detach().cpu().numpy() for name in ("x", "v", "C", "F", "F_total")}
+        """particles_final.npz: an ``MPMState``'s x, v [N, 3], C, F, F_total [N, 3, 3], and internal [N, Q] if there is."""
+        parts = {name: value for name, value in state.inputs().items() if value is not None}
+        arrays = {name: value.detach().cpu().numpy() for name, value in parts.items()}
         with replacing(self.path / "particles_final.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 

@@ -1,5 +1,6 @@
 """The task simulate through the real command: files, conservation, mistakes, a simulation that breaks."""
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -46,11 +47,11 @@ FILES = {
 }
 
 
-def _run(tmp_path: Path, *overrides: str) -> tuple[int, Path]:
-    config = tmp_path / "scene.yaml"
-    config.write_text(yaml.safe_dump(CONFIG))
+def _run(tmp_path: Path, *overrides: str, config: dict = CONFIG) -> tuple[int, Path]:
+    path = tmp_path / "scene.yaml"
+    path.write_text(yaml.safe_dump(config))
     output = tmp_path / "out"
-    return cli.main(["run", str(config), "--output", str(output), *overrides]), output
+    return cli.main(["run", str(path), "--output", str(output), *overrides]), output
 
 
 def _metrics(output: Path) -> dict:
@@ -93,6 +94,22 @@ def test_free_fall_keeps_the_books(tmp_path):
         assert frame["momentum"] == pytest.approx(expected, abs=1e-4 * mass)
         assert frame["det_F"][0] <= 1 <= frame["det_F"][1]
         assert frame["max_speed"] > 0.9
+
+
+def test_each_body_has_its_material_and_frames_their_time_steps(tmp_path):
+    config = copy.deepcopy(CONFIG)
+    del config["mpm"]["material"]
+    config["mpm"] |= {"dt": "auto", "materials": [{"law": "drucker_prager", "density": 1600}, {"law": "fluid"}]}
+    config["bodies"][0]["material"], config["bodies"][1]["material"] = "fluid", 0
+    code, output = _run(tmp_path, config=config)
+    assert code == 0
+    metrics = _metrics(output)
+    assert metrics["dt"] == "auto"
+    mass = (64 * 1000 + 136 * 1600) * 0.0625**3
+    assert [frame["mass"] for frame in metrics["frames"]] == pytest.approx([mass] * 5)
+    assert metrics["frames"][-1]["momentum"][1] == pytest.approx(-10 * 0.048 * mass, rel=1e-4)
+    assert metrics["frames"][-1]["escaped"] == 0
+    assert np.load(output / "particles_final.npz")["internal"].shape[0] == 200
 
 
 def test_nothing_is_drawn_or_recorded_that_is_not_wanted(tmp_path):
