@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bridge.mpm_state import MPMState
 from bridge.runtime import Runtime
 from bridge.upsampler import Splats
 from configs.errors import InputError
@@ -59,8 +60,8 @@ class RunFolder:
         """metrics.json: numbers, texts, lists, mappings, dataclasses; what is not finite becomes null."""
         self._write_json("metrics.json", metrics)
 
-    def write_particles(self, state: Any) -> None:
-        """particles_final.npz: an ``MPMState``'s x, v [N, 3], C, F, F_total [N, 3, 3], and internal [N, Q] if there is."""
+    def write_particles(self, state: MPMState) -> None:
+        """particles_final.npz: x [N, 3], v [N, 3], C, F and F_total [N, 3, 3], and internal [N, Q] if there is one."""
         parts = {name: value for name, value in state.inputs().items() if value is not None}
         arrays = {name: value.detach().cpu().numpy() for name, value in parts.items()}
         with replacing(self.path / "particles_final.npz") as temporary:

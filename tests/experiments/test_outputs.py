@@ -1,13 +1,13 @@
 """The files of a run: readable, whole, and right."""
 
 import json
-from types import SimpleNamespace
 
 import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
 
+from bridge.mpm_state import MPMState
 from bridge.runtime import current
 from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
@@ -58,14 +58,13 @@ def test_metrics_become_json(tmp_path):
     }
 
 
-def test_particles(tmp_path):
-    state = SimpleNamespace(
-        **{name: torch.randn(5, 3, requires_grad=True) for name in "xv"},
-        **{name: torch.randn(5, 3, 3) for name in ("C", "F", "F_total")},
-    )
+@pytest.mark.parametrize("internal", [None, torch.randn(5, 2)], ids=["elastic", "plastic"])
+def test_particles(tmp_path, internal):
+    x, v = (torch.randn(5, 3, requires_grad=True) for _ in range(2))
+    state = MPMState(x, v, *(torch.randn(5, 3, 3) for _ in range(3)), internal=internal)
     RunFolder(tmp_path).write_particles(state)
     with np.load(tmp_path / "particles_final.npz") as stored:
-        assert set(stored) == set(vars(state))
+        assert set(stored) == {"x", "v", "C", "F", "F_total"} | ({"internal"} if internal is not None else set())
         for name in stored:
             np.testing.assert_array_equal(stored[name], getattr(state, name).detach().numpy())
 
