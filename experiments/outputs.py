@@ -63,7 +63,7 @@ class RunFolder:
     def write_particles(self, state: MPMState) -> None:
         """particles_final.npz: x [N, 3], v [N, 3], C, F and F_total [N, 3, 3], and internal [N, Q] if there is one."""
         parts = {name: value for name, value in state.inputs().items() if value is not None}
-        arrays = {name: value.detach().cpu().numpy() for name, value in parts.items()}
+        arrays: dict[str, Any] = {name: value.detach().cpu().numpy() for name, value in parts.items()}
         with replacing(self.path / "particles_final.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
 
