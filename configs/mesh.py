@@ -21,7 +21,8 @@ def mesh_path(name: str) -> Path:
     return MESH_FOLDER / f"{name}.obj" if name in packaged_meshes() else Path(name)
 
 
-def _find(mesh: str, info: ValidationInfo) -> str:
+def find_mesh(mesh: str, info: ValidationInfo) -> str:
+    """The whole path of a mesh file as YAML names it, or the name of one of the project's own meshes."""
     folders = [Path.cwd(), *(info.context or {}).get("folders", [])]
     for path in (Path(folder, mesh) for folder in folders):
         if path.is_file():
@@ -31,7 +32,7 @@ def _find(mesh: str, info: ValidationInfo) -> str:
     raise ValueError(f"no such file: {mesh}; expected a mesh file or one of {', '.join(packaged_meshes())}")
 
 
-MeshName = Annotated[str, AfterValidator(_find)]
+MeshName = Annotated[str, AfterValidator(find_mesh)]
 """A mesh file, from the working directory or from the YAML's own folder, or one of the project's own meshes."""
 
 
