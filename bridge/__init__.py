@@ -28,7 +28,8 @@ from bridge.runtime_surface import default_cfg, synthesize_runtime_surface
 from bridge.shading import DirectionalLight, Material, PointLight, lights_and_material, shade
 from bridge.simulation_error import SimulationError
 from bridge.spherical_harmonics import spherical_harmonics, view_colors
-from bridge.upsampler import Splats, Surface, SurfaceUpsampler
+from bridge.surface import Surface, SurfaceHistory
+from bridge.upsampler import Splats, SurfaceUpsampler
 
 __all__ = [
     "ControlOptimizer",
@@ -44,6 +45,7 @@ __all__ = [
     "SimulationError",
     "Splats",
     "Surface",
+    "SurfaceHistory",
     "SurfaceUpsampler",
     "Update",
     "bin_gaussians",

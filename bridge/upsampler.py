@@ -1,6 +1,6 @@
 """The upsampler as a torch module: particles in, surface Gaussians out."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -10,75 +10,19 @@ from torch.autograd.function import once_differentiable
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import load, to_torch
 from bridge.runtime import current
+from bridge.surface import Surface, SurfaceHistory, children_from, graph_from
 from configs.errors import InputError
 from configs.render import RenderConfig
 from configs.upsample import UpsampleConfig
 from kernels.lock import launch_lock
-from upsample.detection import detect_surface, typical_spacing
+from upsample.deformation_graph import build_graph
+from upsample.detection import Surface as Detected
+from upsample.detection import surface_weight, typical_spacing
 from upsample.gaussians import Gaussians, deform_gaussians, deform_gaussians_grad
 from upsample.interpolation import Interpolation, interpolate, interpolate_grad
-from upsample.sampling import sample_children
-
-
-@dataclass(frozen=True)
-class Children:
-    """M points on the surface that move with the particles around them (upsample.interpolation has the equations)."""
-
-    parents: Tensor
-    """Particle from which each was laid out, int64 [M]."""
-    neighbours: Tensor
-    """Particles that carry it, int64 [M, k]."""
-    weights: Tensor
-    """Share of each neighbour, [M, k]; their sum is 1."""
-    offsets: Tensor
-    """From the neighbour to the child, in the rest frame of the neighbour's F, [M, k, 3]. Unit: length."""
-    rest_normals: Tensor
-    """Unit outward normals in the rest frame, [M, 3]."""
-    sizes: Tensor
-    """Square root of the surface area that each stands for, at rest, [M]. Unit: length."""
-
-    def to(self, like: Tensor) -> "Children":
-        """The same children on the device and in the type of ``like``."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return Children(**{k: v.to(like) if v.is_floating_point() else v.to(like.device) for k, v in values.items()})
-
-
-@dataclass(frozen=True)
-class Surface:
-    """Surface of a rest shape: found once, kept by the caller as long as the material keeps its topology."""
-
-    index: Tensor
-    """Which particles, int64 [M], increasing."""
-    rest_normals: Tensor
-    """Unit outward normals in the rest frame of F, [M, 3]."""
-    spacing: float
-    """Distance between neighbouring particles at rest. Unit: length."""
-    children: Children | None = None
-    """The points of the Gaussians; None puts one at each surface particle."""
-
-    def to(self, like: Tensor) -> "Surface":
-        """The same surface on the device and in the type of ``like``."""
-        children = self.children and self.children.to(like)
-        return replace(
-            self, index=self.index.to(like.device), rest_normals=self.rest_normals.to(like), children=children
-        )
-
-    def state_dict(self) -> dict[str, Tensor]:
-        """Everything as named tensors, for ``torch.save`` or safetensors."""
-        state = {"index": self.index, "rest_normals": self.rest_normals}
-        state["spacing"] = torch.tensor(self.spacing, dtype=torch.float64)
-        if self.children is not None:
-            state |= {f"children.{field.name}": getattr(self.children, field.name) for field in fields(Children)}
-        return state
-
-    @staticmethod
-    def from_state_dict(state: dict[str, Tensor]) -> "Surface":
-        """The surface whose ``state_dict`` this is."""
-        names = [field.name for field in fields(Children)]
-        children = None
-        if f"children.{names[0]}" in state:
-            children = Children(**{name: state[f"children.{name}"] for name in names})
-        return Surface(state["index"], state["rest_normals"], float(state["spacing"]), children)
+from upsample.limits import Limits, limit_covariances, limit_covariances_grad
+from upsample.sampling import Body, carried, sample_children
+from upsample.selection import select, soft_weights
 
 
 @dataclass(frozen=True)
@@ -103,19 +47,21 @@ class SurfaceUpsampler(nn.Module):
     There is one at each surface particle, or, with ``config.M``, that many evenly on the surface, carried by the
     particles around them (upsample.sampling, upsample.interpolation).
 
-    ``sigma0``, ``thickness`` and ``opacity`` are 0-d tensors of the module: parameters where ``config.learnable`` says
-    so, else buffers. Gradients reach them, x and F; the choice of the surface particles is detached.
+    ``sigma0``, ``thickness`` and ``opacity`` are 0-d tensors of the module, ``colors`` is [1, 3], or [M, 3] if
+    learnable: parameters where ``config.learnable`` says so, else buffers. Gradients reach them, x and F; what
+    ``detect`` finds is detached.
 
     Args:
-        config: sizes relative to the particle spacing, opacity, surface threshold.
+        config: sizes relative to the particle spacing, opacity, surface threshold, layout.
         spacing: distance between neighbouring particles at rest, unit length; None estimates it from x and F at each
             detection.
-        color: red, green, blue of all Gaussians.
+        color: red, green, blue of all Gaussians, at first if they are learnable.
     """
 
     sigma0: Tensor
     thickness: Tensor
     opacity: Tensor
+    colors: Tensor
 
     def __init__(
         self,
@@ -129,47 +75,76 @@ class SurfaceUpsampler(nn.Module):
         if spacing is not None and not 0 < spacing < float("inf"):
             raise InputError(f"SurfaceUpsampler: spacing is {spacing}; expected a positive length")
         self.spacing = spacing
-        for name in ("sigma0", "thickness", "opacity"):
-            value = torch.tensor(getattr(self.config, name), dtype=runtime.dtype)
+        values = {name: getattr(self.config, name) for name in ("sigma0", "thickness", "opacity")}
+        values = {name: torch.tensor(value, dtype=runtime.dtype) for name, value in values.items()}
+        # one colour for all, or, to learn them, one for each
+        rows = (self.config.M or 1) if "colors" in self.config.learnable else 1
+        values["colors"] = torch.tensor([color], dtype=runtime.dtype).repeat(rows, 1)
+        for name, value in values.items():
             if name in self.config.learnable:
                 self.register_parameter(name, nn.Parameter(value))
             else:
                 self.register_buffer(name, value)
-        self.register_buffer("color", torch.tensor(color, dtype=runtime.dtype))
 
-    def detect(self, x: Tensor, F: Tensor | None = None) -> Surface:
+    def detect(self, x: Tensor, F: Tensor | None = None, history: SurfaceHistory | None = None) -> Surface:
         """Find the surface of the shape ``x [N, 3]``, and lay the M Gaussians out; nothing here is differentiated.
 
         Args:
             x: positions at rest.
             F: deformation gradients [N, 3, 3], where x is not the rest shape of F; None is the identity.
+            history: of earlier detections of the same particles, updated: weights are averaged, the selection has
+                hysteresis, and children whose parents are surface particles still stay as they are.
 
         Raises:
-            InputError: shapes, values that are not finite, no particles; one particle, or coincident ones, if the
-                spacing is not given. With M: fewer than k_F particles, det F ≤ 0.
+            InputError: shapes, values that are not finite, no particles, det F ≤ 0; one particle, or coincident ones,
+                if the spacing is not given. With M: fewer than k_F particles, or as many that coincide.
         """
         _check(x, F)
+        if history is not None:
+            history.expect(len(x))
         x, F = x.detach(), None if F is None else F.detach()
-        positions = x.cpu().double().numpy()
-        det = np.ones(len(x)) if F is None else torch.linalg.det(F.cpu().double()).numpy()
-        growth = float(np.cbrt(np.median(det))) if np.median(det) > 0 else 1.0  # of lengths, since rest
-        rest = self.spacing or typical_spacing(positions) / growth
+        body, rest, growth = self._body(x, F)
         with launch_lock:
             current()
-            found = detect_surface(positions, rest * growth, self.config.surface_threshold)
-            count = self.config.M
-            children = None if count is None else self._lay_out(positions, F, rest**3 * det, found, count).to(x)
-        index = torch.from_numpy(found.index).long().to(x.device)
-        normals = torch.from_numpy(found.normals).to(x)
-        if F is not None:  # n ~ cof(F) n0, so n0 ~ Fᵀ n
-            normals = nn.functional.normalize(torch.einsum("mji,mj->mi", F[index].to(normals), normals), dim=1)
-        return Surface(index, normals, rest, children)
+            weight, normals = surface_weight(body.x, rest * growth, self.config.k_surface)
+            selection = select(weight, self.config, history.selection if history else None)
+            (index,) = np.nonzero(selection.selected)
+            weights = soft_weights(selection, self.config.soft_tau)
+            found = Detected(index.astype(np.int32), normals[index], weights, rest * growth)
+            surface = self._lay_out(body, found, rest, history.surface if history else None).to(x)
+        if history is not None:
+            history.selection, history.surface = selection, surface
+        return surface
 
-    def _lay_out(self, x: np.ndarray, F: Tensor | None, volumes: np.ndarray, found, count: int) -> Children:
+    def _body(self, x: Tensor, F: Tensor | None) -> tuple[Body, float, float]:
+        """The particles in float64, their spacing at rest, and how much longer lengths are now."""
+        positions = x.cpu().double().numpy()
         deformations = np.tile(np.eye(3), (len(x), 1, 1)) if F is None else F.cpu().double().numpy()
-        laid_out = sample_children(x, deformations, volumes, found, count, self.config.k_F, self.config.seed)
-        arrays = {field.name: torch.from_numpy(getattr(laid_out, field.name)) for field in fields(Children)}
-        return Children(**{k: v if v.is_floating_point() else v.long() for k, v in arrays.items()})
+        det = np.linalg.det(deformations)
+        if not (det > 0).all():
+            raise InputError(f"SurfaceUpsampler: det F is {det.min():.3g} at particle {det.argmin()}; expected > 0")
+        growth = float(np.cbrt(np.median(det)))
+        rest = self.spacing or typical_spacing(positions) / growth
+        return Body(positions, deformations, rest**3 * det), rest, growth
+
+    def _lay_out(self, body: Body, found: Detected, rest: float, earlier: Surface | None) -> Surface:
+        children, points, count = None, body.x[found.index], self.config.M
+        if count is not None:
+            kept = None if earlier is None or earlier.children is None else earlier.children.numpy()
+            if kept is not None and kept.weights.shape != (count, self.config.k_F):
+                kept = None
+            children = sample_children(body, found, count, self.config, kept)
+            points = carried(children, body)
+        graph = graph_from(build_graph(body.x, points, self.config.ed)) if self.config.ed.enabled else None
+        # n ~ cof(F) n0, so n0 ~ Fᵀ n
+        normals = torch.from_numpy(np.einsum("mji,mj->mi", body.F[found.index], found.normals))
+        return Surface(
+            torch.from_numpy(found.index).long(),
+            nn.functional.normalize(normals, dim=1),
+            rest,
+            None if children is None else children_from(children),
+            graph,
+        )
 
     def forward(self, x: Tensor, F: Tensor, surface: Surface | None = None) -> Splats:
         """Gaussians of the particles at positions ``x [N, 3]`` with deformation gradients ``F [N, 3, 3]``.
@@ -180,25 +155,58 @@ class SurfaceUpsampler(nn.Module):
         """
         _check(x, F)
         surface = self.detect(x, F) if surface is None else surface.to(x)
-        self._check_surface(surface, len(x))
-        children, sizes = surface.children, torch.as_tensor(surface.spacing, dtype=x.dtype, device=x.device)
+        _check_surface(surface, len(x))
+        means, covars, normals = self._deform(x, F, surface)
+        m = len(means)
+        opacities = self.opacity.clamp(0, 1).to(means).expand(m)
+        if len(self.colors) not in (1, m):
+            raise InputError(f"SurfaceUpsampler: surface has {m} children; the module has {len(self.colors)} colours")
+        colors = self.colors.to(means).expand(m, 3)
+        return Splats(means, covars, opacities, colors, normals)
+
+    def covariances(self, F: Tensor, surface: Surface) -> Tensor:
+        """The covariances [M, 3, 3] of ``forward`` alone, without positions: where only F has changed, or is asked."""
+        expect_shape("SurfaceUpsampler", "F", F, ("N", 3, 3))
+        expect_finite("SurfaceUpsampler", "F", F)
+        surface = surface.to(F)
+        _check_surface(surface, len(F))
+        return self._deform(None, F, surface)[1]
+
+    def _deform(self, x: Tensor | None, F: Tensor, surface: Surface) -> tuple[Tensor, Tensor, Tensor]:
+        """Means, covariances, normals; the means are 0 without x."""
+        children, sizes = surface.children, torch.as_tensor(surface.spacing, dtype=F.dtype, device=F.device)
+        positions = x is not None
+        x = F.new_zeros(len(F), 3) if x is None else x
         if children is None:
             m, index, rest_normals = len(surface.index), surface.index, surface.rest_normals
         else:
             m, rest_normals, sizes = len(children.parents), children.rest_normals, children.sizes
+        if children is not None or surface.graph is not None:
+            particles_F = F
+            if children is None:
+                x, F = x[index], F[index]
+            else:
+                x, F = _Interpolate.apply(children, x, F, positions)
+            F = F if surface.graph is None else surface.graph.smooth(particles_F)
             index = torch.arange(m, device=x.device)
-            x, F = _Interpolate.apply(children, x, F)
         sigma = (self.sigma0.to(x) * sizes).expand(m)
-        thickness = self.thickness.to(x).expand(m)
-        means, covars, normals = _Deform.apply(index, rest_normals, x, F, sigma, thickness)
-        opacities = self.opacity.clamp(0, 1).to(means).expand(m)
-        return Splats(means, covars, opacities, self.get_buffer("color").to(means).expand(m, 3), normals)
+        thickness = (torch.ones_like(self.thickness) if self.config.covariance == "stretch" else self.thickness).to(x)
+        thickness = thickness.expand(m)
+        aligned = self.config.covariance == "surface"
+        means, covars, normals = _Deform.apply(index, rest_normals, x, F, sigma, thickness, aligned)
+        if self.config.max_anisotropy is not None or self.config.max_growth is not None:
+            covars = _Limit.apply(covars, sigma, thickness, self.config.max_anisotropy, self.config.max_growth)
+        return means, covars, normals
 
-    @staticmethod
-    def _check_surface(surface: Surface, n: int) -> None:
-        named = surface.index if surface.children is None else surface.children.neighbours
-        if len(named) and not 0 <= int(named.min()) <= int(named.max()) < n:
-            raise InputError(f"SurfaceUpsampler: surface names particle {int(named.max())}; x has {n}")
+
+def _check_surface(surface: Surface, n: int) -> None:
+    named = surface.index if surface.children is None else surface.children.neighbours
+    if len(named) and not 0 <= int(named.min()) <= int(named.max()) < n:
+        raise InputError(f"SurfaceUpsampler: surface names particle {int(named.max())}; x has {n}")
+    if surface.graph is not None and len(surface.graph.particle_nodes) != n:
+        raise InputError(
+            f"SurfaceUpsampler: surface has a graph of {len(surface.graph.particle_nodes)} particles; x has {n}"
+        )
 
 
 def _check(x: Tensor, F: Tensor | None) -> None:
@@ -213,11 +221,11 @@ def _check(x: Tensor, F: Tensor | None) -> None:
 
 class _Deform(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, index, rest_normals, x, F, sigma, thickness):
+    def forward(ctx, index, rest_normals, x, F, sigma, thickness, aligned):
         n, m = len(x), len(index)
         with launch_lock:
             current()
-            g = Gaussians(n, m)
+            g = Gaussians(n, m, aligned)
             load(index, g.index)
             load(rest_normals, g.rest_normals)
             for tensor, array in zip((x, F, sigma, thickness), _inputs(g), strict=True):
@@ -242,7 +250,7 @@ class _Deform(torch.autograd.Function):
                 to_torch(array.grad, (size, *array.shape[1:]), bars[0].device)
                 for size, array in zip(sizes, _inputs(g), strict=True)
             ]
-        return None, None, *bars_in
+        return None, None, *bars_in, None
 
 
 def _inputs(g: Gaussians):
@@ -255,11 +263,11 @@ def _outputs(g: Gaussians):
 
 class _Interpolate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, children, x, F):
+    def forward(ctx, children, x, F, positions):
         n, (m, k) = len(x), children.neighbours.shape
         with launch_lock:
             current()
-            c = Interpolation(n, m, k)
+            c = Interpolation(n, m, k, positions)
             tensors = (children.neighbours, children.weights, children.offsets, x, F)
             for tensor, array in zip(tensors, (c.neighbours, c.weights, c.offsets, c.x, c.F), strict=True):
                 load(tensor, array)
@@ -279,4 +287,31 @@ class _Interpolate(torch.autograd.Function):
             c.F.grad.fill(0)
             interpolate_grad(c)
             bars = to_torch(c.x.grad, (c.n, 3), x_bar.device), to_torch(c.F.grad, (c.n, 3, 3), x_bar.device)
-        return None, *bars
+        return None, *bars, None
+
+
+class _Limit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, covars, sigma, thickness, max_anisotropy, max_growth):
+        with launch_lock:
+            current()
+            c = Limits(len(covars), max_anisotropy, max_growth)
+            for tensor, array in zip((covars, sigma, thickness), (c.covars, c.sigma, c.thickness), strict=True):
+                load(tensor, array)
+            limit_covariances(c)
+            ctx.limits = c
+            return to_torch(c.limited, tuple(covars.shape), covars.device)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, limited_bar):
+        _ = ctx.saved_tensors  # raises if the graph was freed
+        c = ctx.limits
+        with launch_lock:
+            load(limited_bar, c.limited.grad)
+            for array in (c.covars, c.sigma, c.thickness):
+                array.grad.fill(0)
+            limit_covariances_grad(c)
+            device, m = limited_bar.device, c.m
+            bars = to_torch(c.covars.grad, (m, 3, 3), device), to_torch(c.sigma.grad, (m,), device)
+            return *bars, to_torch(c.thickness.grad, (m,), device), None, None

@@ -87,6 +87,11 @@ def _nearest(points: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
 
 def sample_mesh(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int = 0) -> np.ndarray:
     """Points [count, 3] spread uniformly at random over a mesh's area."""
+    return sample_faces(vertices, faces, count, seed)[0]
+
+
+def sample_faces(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """``sample_mesh``, and the face [count] on which each point lies."""
     rng = np.random.default_rng(seed)
     a, b, c = vertices[faces].transpose(1, 0, 2)
     area = np.linalg.norm(np.cross(b - a, c - a), axis=1)
@@ -95,4 +100,4 @@ def sample_mesh(vertices: np.ndarray, faces: np.ndarray, count: int, seed: int =
     chosen = rng.choice(len(faces), size=count, p=area / area.sum())
     u, v = rng.random((2, count, 1))
     u, v = np.where(u + v > 1, 1 - u, u), np.where(u + v > 1, 1 - v, v)
-    return a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen]
+    return a[chosen] + u * (b - a)[chosen] + v * (c - a)[chosen], chosen

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from bridge.mpm_state import MPMState
-from bridge.upsampler import Splats, Surface, SurfaceUpsampler
+from bridge.surface import Surface
+from bridge.upsampler import Splats, SurfaceUpsampler
 from configs.morph import MorphConfig
 from experiments.film import Film
 from experiments.mesh_image import rasterize_mesh

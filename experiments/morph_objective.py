@@ -8,7 +8,8 @@ from bridge.diffmpm import DiffMPM
 from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
 from bridge.mass_matching import mass_matching_loss
 from bridge.mpm_state import MPMState
-from bridge.upsampler import Surface, SurfaceUpsampler
+from bridge.surface import Surface
+from bridge.upsampler import SurfaceUpsampler
 from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
 from experiments.rendering import render_splats

@@ -45,7 +45,7 @@ def exp_sym3_adjoint(a, result_bar):
     values, q = eig_sym3(a)
     inner = q.transpose() @ (0.5 * (result_bar + result_bar.transpose())) @ q
     for i, j in ti.static(ti.ndrange(3, 3)):
-        inner[i, j] *= _exp_difference(values[i], values[j])
+        inner[i, j] *= exp_difference(values[i], values[j])
     return q @ inner @ q.transpose()
 
 
@@ -62,7 +62,7 @@ def log_strain_adjoint(f, strain_bar):
     u, sigma, v = svd3(f)
     inner = u.transpose() @ (0.5 * (strain_bar + strain_bar.transpose())) @ u
     for i, j in ti.static(ti.ndrange(3, 3)):
-        inner[i, j] *= _log_difference(sigma[i] * sigma[i], sigma[j] * sigma[j]) * sigma[j]
+        inner[i, j] *= log_difference(sigma[i] * sigma[i], sigma[j] * sigma[j]) * sigma[j]
     return u @ inner @ v.transpose()
 
 
@@ -84,7 +84,7 @@ def _compose(q, values):
 
 
 @ti.func
-def _exp_difference(a, b):
+def exp_difference(a, b):
     """(eᵃ − eᵇ) / (a − b) = e^((a + b) / 2) sinh(h) / h with h = (a − b) / 2."""
     h = 0.5 * (a - b)
     s = h * h
@@ -95,7 +95,7 @@ def _exp_difference(a, b):
 
 
 @ti.func
-def _log_difference(a, b):
+def log_difference(a, b):
     """(ln a − ln b) / (a − b) = 2 / (a + b) · artanh(z) / z with z = (a − b) / (a + b)."""
     z = (a - b) / (a + b)
     s = z * z

@@ -4,7 +4,11 @@ import importlib
 import os
 import sys
 
-BENCHMARKS = {"mpm": "experiments.bench_mpm", "render": "experiments.bench_render"}
+BENCHMARKS = {
+    "mpm": "experiments.bench_mpm",
+    "render": "experiments.bench_render",
+    "upsample": "experiments.bench_upsample",
+}
 """Names and the modules whose ``main(arguments)`` measures."""
 
 

@@ -3,7 +3,8 @@
 Inside a body the neighbours of a particle balance; at the surface one side is missing. The mean offset to the
 neighbours measures that and points inwards. Uneven particles are off balance inside too, but there something lies above
 them: neighbours in the cone around the normal count against the surface. What is thinner than the support is balanced
-but sparse: few neighbours make a surface too. The selection is detached from every gradient.
+but sparse, or flat: few neighbours make a surface too, and neighbours in one sheet. The selection is detached from
+every gradient.
 """
 
 from dataclasses import dataclass
@@ -14,20 +15,16 @@ import taichi as ti
 from configs.errors import InputError
 from kernels.arrays import from_numpy, real_array
 from kernels.cells import CellList, cell_range
-from kernels.linalg import load_vec3, store_vec3
+from kernels.linalg import eye3, load_vec3, store_mat3, store_vec3
 
-SUPPORT = 2.1
-"""Radius in which neighbours count, in spacings: reaches the second layer of a lattice, not the third."""
-FLAT_ASYMMETRY = 0.31
-"""Asymmetry of the outer layer of a cubic lattice cut along a lattice plane; inclined cuts have more."""
+K_SURFACE = 39
+"""Neighbours in the support inside a body, unless told: the support is then 2.1 spacings, to the second layer."""
 CONE = 0.5
 """Cosine of the half angle of the cone around the normal, where the outside should be."""
 COVER = 0.75
 """Share of the weight that is lost where the cone is as full as inside a body."""
-FULL_DENSITY = 4 * np.pi * (1 / 3 - 2 / 5 + 1 / 7) * SUPPORT**3
-"""Sum of the weights (1 - r²)² over the support inside a body: their integral."""
-FULL_CONE = FULL_DENSITY * (1 - CONE) / 4
-"""The same over the cone, with a factor that rises from 0 at its side to 1 at its axis."""
+SHEET = 0.1
+"""Surface variation (smallest eigenvalue over their sum) from which neighbours no longer lie in one sheet."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +35,8 @@ class Surface:
     """Which particles, int32 [M], increasing."""
     normals: np.ndarray
     """Unit normals, outwards, float64 [M, 3]."""
+    weights: np.ndarray
+    """Soft weights [M] in (0, 1]: how surely each is at the surface."""
     spacing: float
     """Distance between neighbouring particles. Unit: length."""
 
@@ -56,39 +55,90 @@ def detect_surface(x: np.ndarray, spacing: float, threshold: float = 0.5) -> Sur
     weight, normals = surface_weight(x, spacing)
     (index,) = np.nonzero(weight >= threshold)
     if not len(index):
-        raise InputError(
-            f"detect_surface: no particle has a surface weight of {threshold} (largest {weight.max():.3g}); "
-            "expected a smaller surface_threshold"
-        )
-    return Surface(index.astype(np.int32), normals[index], float(spacing))
+        raise no_surface(threshold, weight.max())
+    return Surface(index.astype(np.int32), normals[index], np.ones(len(index)), float(spacing))
 
 
-def surface_weight(x: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Surface weight [N] in [0, 1] (0 inside, about 1 at a flat surface) and unit outward normals [N, 3]."""
+def no_surface(threshold: float, largest: float) -> InputError:
+    """What to raise where no weight reaches the threshold."""
+    return InputError(
+        f"detect_surface: no particle has a surface weight of {threshold:g} (largest {largest:.3g}); "
+        "expected a smaller surface_threshold"
+    )
+
+
+def surface_weight(x: np.ndarray, spacing: float, k_surface: int = K_SURFACE) -> tuple[np.ndarray, np.ndarray]:
+    """Surface weight [N] in [0, 1] (0 inside, about 1 at a flat surface) and unit outward normals [N, 3].
+
+    ``k_surface`` sets the support: the ball that holds as many particles inside a body.
+    """
     x = np.asarray(x, np.float64)
-    n, radius = len(x), SUPPORT * spacing
-    cells = CellList(x, radius)
+    n, support = len(x), support_of(k_surface)
+    full = normalisation(support)
+    cells = CellList(x, support * spacing)
     # positions in support radii from the middle: float32 keeps its digits far from the origin
     neighbours = (
-        from_numpy((x - x.mean(axis=0)) / radius),
+        from_numpy((x - x.mean(axis=0)) / (support * spacing)),
         cells.order,
         cells.start,
         cells.cell,
         ti.Vector(cells.size),
         n,
     )
-    offset, sums, smooth, cover = real_array(n, 3), real_array(n, 2), real_array(n, 3), real_array(n)
-    _neighbour_sums(*neighbours, offset, sums)
+    offset, sums, moments = real_array(n, 3), real_array(n, 2), real_array(n, 3, 3)
+    smooth, cover = real_array(n, 3), real_array(n)
+    _neighbour_sums(*neighbours, offset, sums, moments)
     offset_sum, (length_sum, density) = _float64(offset), _float64(sums).T
     length = np.linalg.norm(offset_sum, axis=1)
     asymmetry = length / np.maximum(length_sum, 1e-12)
     rough = -offset_sum / np.maximum(length, 1e-12)[:, None]
     _smooth_normals(*neighbours, from_numpy(rough), from_numpy(asymmetry), smooth)
     normals = _unit(_float64(smooth), rough, x - x.mean(axis=0))
+    flat, normals = _sheets(_float64(moments), offset_sum, density, normals)
     _cone_sums(*neighbours, from_numpy(normals), cover)
-    one_sided = asymmetry / FLAT_ASYMMETRY * (1 - COVER * _float64(cover) / FULL_CONE)
-    sparse = (1 - density / FULL_DENSITY) / 0.9
-    return np.clip(np.maximum(one_sided, sparse), 0, 1), normals
+    one_sided = asymmetry / full.asymmetry * (1 - COVER * _float64(cover) / full.cone)
+    sparse = (1 - density / full.density) / 0.9
+    return np.clip(np.maximum.reduce([one_sided, sparse, flat]), 0, 1), normals
+
+
+def support_of(k_surface: int) -> float:
+    """Radius of the ball in which a particle inside a body has ``k_surface`` neighbours, in spacings."""
+    return float(np.cbrt(3 * k_surface / (4 * np.pi)))
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What the sums over a support are where they are well known."""
+
+    asymmetry: float
+    """|Σ w d| / Σ w |d| in the outer layer of a cubic lattice cut along a lattice plane; inclined cuts have more."""
+    density: float
+    """Σ w inside a body, w = (1 − r²)²: its integral."""
+    cone: float
+    """The same over the cone, with a factor that rises from 0 at its side to 1 at its axis."""
+
+
+def normalisation(support: float) -> Normalisation:
+    """For a support in spacings."""
+    density = 4 * np.pi * (1 / 3 - 2 / 5 + 1 / 7) * support**3
+    side = np.arange(-np.ceil(support), np.ceil(support) + 1)
+    d = np.stack(np.meshgrid(side, side, side[side <= 0]), axis=-1).reshape(-1, 3) / support
+    w = np.maximum(1 - (d**2).sum(axis=1), 0) ** 2
+    asymmetry = np.linalg.norm(w @ d) / (w @ np.linalg.norm(d, axis=1))
+    return Normalisation(float(asymmetry), density, density * (1 - CONE) / 4)
+
+
+def _sheets(moments, offset_sum, density, normals) -> tuple[np.ndarray, np.ndarray]:
+    """Weights [N] of particles in a sheet of one layer, by weighted PCA, and the normals, those of sheets put right.
+
+    In a sheet neighbours balance, so that asymmetry has no say; but the smallest principal axis is its normal.
+    """
+    mean = offset_sum / density[:, None]
+    values, axes = np.linalg.eigh(moments / density[:, None, None] - mean[:, :, None] * mean[:, None, :])
+    flat = 1 - values[:, 0] / np.maximum(SHEET * values.sum(axis=1), 1e-12)
+    is_sheet = (flat > 0) & (values[:, 1] > SHEET * values.sum(axis=1))
+    normal = axes[:, :, 0] * np.where((axes[:, :, 0] * normals).sum(axis=1) < 0, -1.0, 1.0)[:, None]
+    return np.where(is_sheet, flat, 0), np.where(is_sheet[:, None], normal, normals)
 
 
 def _float64(array: ti.Ndarray) -> np.ndarray:
@@ -134,11 +184,12 @@ def _neighbour_sums(
     n: ti.i32,
     offset: ti.types.ndarray(),
     sums: ti.types.ndarray(),
+    moments: ti.types.ndarray(),
 ):
-    """Σ w d, Σ w |d| and Σ w over all particles within unit distance, itself included; w = (1 − d²)²."""
+    """Σ w d, Σ w |d|, Σ w and Σ w d dᵀ over all particles within unit distance, itself included; w = (1 − d²)²."""
     for p in range(n):
         at = load_vec3(x, p)
-        total, length, density = at * 0.0, 0.0, 0.0
+        total, length, density, moment = at * 0.0, 0.0, 0.0, eye3() * 0.0
         for neighbour in range(27):
             first, last = cell_range(start, cell, p, neighbour, size)
             for entry in range(first, last):
@@ -147,7 +198,9 @@ def _neighbour_sums(
                 total += w * d
                 length += w * d.norm()
                 density += w
+                moment += w * d.outer_product(d)
         store_vec3(offset, p, total)
+        store_mat3(moments, p, moment)
         sums[p, 0], sums[p, 1] = length, density
 
 

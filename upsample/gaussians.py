@@ -6,7 +6,10 @@ Gaussian j sits at particle i = index[j], with rest normal n:
     covar   σ² F (I − (1 − t²) n nᵀ) Fᵀ        σ: sigma, t: thickness (1: a ball at rest, small: a disc)
     normal  cof(F) n / |cof(F) n|              Nanson's formula, defined for singular F too
 
-A Gaussian moves with x ↦ F x, so its covariance becomes F Σ0 Fᵀ (Xie et al., "PhysGaussian", 2024).
+A Gaussian moves with x ↦ F x, so its covariance becomes F Σ0 Fᵀ (Xie et al., "PhysGaussian", 2024). A shear tilts the
+disc's short axis F n off the normal, and a stretch makes the disc thicker. The aligned form does neither,
+
+    covar   σ² (F (I − n nᵀ) Fᵀ + t² n' n'ᵀ)   n': normal
 """
 
 import taichi as ti
@@ -16,10 +19,13 @@ from kernels.linalg import add_mat3, add_vec3, cofactor3, eye3, load_mat3, load_
 
 
 class Gaussians:
-    """Arrays of one evaluation: ``n`` particles, ``m`` Gaussians, each at a particle of its own."""
+    """Arrays of one evaluation: ``n`` particles, ``m`` Gaussians, each at a particle of its own.
 
-    def __init__(self, n: int, m: int):
-        self.n, self.m = n, m
+    ``aligned`` chooses the form of the covariance.
+    """
+
+    def __init__(self, n: int, m: int, aligned: bool = False):
+        self.n, self.m, self.aligned = n, m, aligned
         self.index = int_array(m)
         """Particle of each Gaussian; no particle twice."""
         self.rest_normals = real_array(m, 3)
@@ -37,7 +43,8 @@ class Gaussians:
 @ti.ad.grad_replaced
 def deform_gaussians(g: Gaussians) -> None:
     """``means``, ``covars`` and ``normals`` from ``x``, ``F``, ``sigma`` and ``thickness``."""
-    _deform(g.m, g.index, g.rest_normals, g.x, g.F, g.sigma, g.thickness, g.means, g.covars, g.normals)
+    inputs = g.index, g.rest_normals, g.x, g.F, g.sigma, g.thickness
+    _deform(g.aligned, g.m, *inputs, g.means, g.covars, g.normals)
 
 
 @ti.ad.grad_for(deform_gaussians)
@@ -45,6 +52,7 @@ def deform_gaussians_grad(g: Gaussians) -> None:
     """Add to the gradients of ``x``, ``F``, ``sigma`` and ``thickness`` what those of the outputs say."""
     _deform_grad_means(g.m, g.index, g.means.grad, g.x.grad)
     _deform_grad_shape(
+        g.aligned,
         g.m,
         g.index,
         g.rest_normals,
@@ -67,6 +75,7 @@ def _rest_shape(normal, thickness):
 
 @ti.kernel
 def _deform(
+    aligned: ti.template(),
     m: ti.i32,
     index: ti.types.ndarray(),
     rest_normals: ti.types.ndarray(),
@@ -80,15 +89,26 @@ def _deform(
 ):
     for j in range(m):
         p = index[j]
-        f, n = load_mat3(F, p), load_vec3(rest_normals, j)
+        f, n, t = load_mat3(F, p), load_vec3(rest_normals, j), thickness[j]
         store_vec3(means, j, load_vec3(x, p))
-        covar = sigma[j] * sigma[j] * (f @ (_rest_shape(n, thickness[j]) @ f.transpose()))
+        u = _deformed_normal(f, n)
+        covar = f @ (_rest_shape(n, t) @ f.transpose())
+        if ti.static(aligned):
+            covar = f @ (_rest_shape(n, 0.0) @ f.transpose()) + t * t * u.outer_product(u)
+        covar *= sigma[j] * sigma[j]
         store_mat3(covars, j, 0.5 * (covar + covar.transpose()))  # symmetric to the last bit
-        c = cofactor3(f) @ n
-        length = c.norm()
-        if length > 0.0:
-            n = c / length
-        store_vec3(normals, j, n)
+        store_vec3(normals, j, u)
+
+
+@ti.func
+def _deformed_normal(f, n):
+    u = cofactor3(f) @ n
+    length = u.norm()
+    if length > 0.0:
+        u = u / length
+    else:
+        u = n
+    return u
 
 
 @ti.kernel
@@ -99,6 +119,7 @@ def _deform_grad_means(m: ti.i32, index: ti.types.ndarray(), means_bar: ti.types
 
 @ti.kernel
 def _deform_grad_shape(
+    aligned: ti.template(),
     m: ti.i32,
     index: ti.types.ndarray(),
     rest_normals: ti.types.ndarray(),
@@ -116,11 +137,16 @@ def _deform_grad_shape(
         f, n, s, t = load_mat3(F, p), load_vec3(rest_normals, j), sigma[j], thickness[j]
         v = load_mat3(covars_bar, j)
         v = 0.5 * (v + v.transpose())
-        shape = _rest_shape(n, t)
-        fn = f @ n
-        add_mat3(F_bar, p, 2.0 * s * s * (v @ (f @ shape)) + _normal_grad(f, n, load_vec3(normals_bar, j)))
-        sigma_bar[j] += 2.0 * s * (v * (f @ (shape @ f.transpose()))).sum()
-        thickness_bar[j] += 2.0 * t * s * s * fn.dot(v @ fn)
+        # the part along the normal is that of axis: F n, or n'
+        u_bar, axis, across = load_vec3(normals_bar, j), f @ n, t
+        if ti.static(aligned):
+            axis, across = _deformed_normal(f, n), 0.0
+            u_bar += 2.0 * s * s * t * t * (v @ axis)
+        shape = _rest_shape(n, across)
+        add_mat3(F_bar, p, 2.0 * s * s * (v @ (f @ shape)) + _normal_grad(f, n, u_bar))
+        along = axis.dot(v @ axis)
+        sigma_bar[j] += 2.0 * s * ((v * (f @ (shape @ f.transpose()))).sum() + (t * t - across * across) * along)
+        thickness_bar[j] += 2.0 * t * s * s * along
 
 
 @ti.func

@@ -16,10 +16,13 @@ from kernels.linalg import load_mat3, load_vec3, store_mat3, store_vec3
 
 
 class Interpolation:
-    """Arrays of one evaluation: ``n`` particles, ``m`` children with ``k`` neighbours each."""
+    """Arrays of one evaluation: ``n`` particles, ``m`` children with ``k`` neighbours each.
 
-    def __init__(self, n: int, m: int, k: int):
-        self.n, self.m, self.k = n, m, k
+    Without ``positions`` only ``child_F`` is computed, and ``x``, ``offsets`` and ``child_x`` are not looked at.
+    """
+
+    def __init__(self, n: int, m: int, k: int, positions: bool = True):
+        self.n, self.m, self.k, self.positions = n, m, k, positions
         self.neighbours = int_array(m, k)
         self.weights = real_array(m, k)
         self.offsets = real_array(m, k, 3)
@@ -33,13 +36,14 @@ class Interpolation:
 @ti.ad.grad_replaced
 def interpolate(c: Interpolation) -> None:
     """``child_x`` and ``child_F`` from ``x`` and ``F``."""
-    _gather(c.m, c.k, c.neighbours, c.weights, c.offsets, c.x, c.F, c.child_x, c.child_F)
+    _gather(c.positions, c.m, c.k, c.neighbours, c.weights, c.offsets, c.x, c.F, c.child_x, c.child_F)
 
 
 @ti.ad.grad_for(interpolate)
 def interpolate_grad(c: Interpolation) -> None:
     """Add to the gradients of ``x`` and ``F`` what those of the children say."""
-    _scatter(c.m, c.k, c.neighbours, c.weights, c.offsets, c.child_x.grad, c.child_F.grad, c.x.grad, c.F.grad)
+    bars = c.child_x.grad, c.child_F.grad, c.x.grad, c.F.grad
+    _scatter(c.positions, c.m, c.k, c.neighbours, c.weights, c.offsets, *bars)
 
 
 @ti.func
@@ -49,6 +53,7 @@ def _offset(offsets: ti.template(), j, slot):
 
 @ti.kernel
 def _gather(
+    positions: ti.template(),
     m: ti.i32,
     k: ti.i32,
     neighbours: ti.types.ndarray(),
@@ -60,18 +65,22 @@ def _gather(
     child_F: ti.types.ndarray(),
 ):
     for j in range(m):
-        position, deformation = load_vec3(x, neighbours[j, 0]) * 0.0, load_mat3(F, neighbours[j, 0]) * 0.0
+        deformation = load_mat3(F, neighbours[j, 0]) * 0.0
+        position = ti.Vector([0.0, 0.0, 0.0])
         for slot in range(k):
             i, w = neighbours[j, slot], weights[j, slot]
             f = load_mat3(F, i)
-            position += w * (load_vec3(x, i) + f @ _offset(offsets, j, slot))
             deformation += w * f
-        store_vec3(child_x, j, position)
+            if ti.static(positions):
+                position += w * (load_vec3(x, i) + f @ _offset(offsets, j, slot))
+        if ti.static(positions):
+            store_vec3(child_x, j, position)
         store_mat3(child_F, j, deformation)
 
 
 @ti.kernel
 def _scatter(
+    positions: ti.template(),
     m: ti.i32,
     k: ti.i32,
     neighbours: ti.types.ndarray(),
@@ -87,8 +96,11 @@ def _scatter(
         position_bar, deformation_bar = load_vec3(child_x_bar, j), load_mat3(child_F_bar, j)
         for slot in range(k):
             i, w = neighbours[j, slot], weights[j, slot]
-            f_bar = w * (deformation_bar + position_bar.outer_product(_offset(offsets, j, slot)))
+            f_bar = w * deformation_bar
+            if ti.static(positions):
+                f_bar += w * position_bar.outer_product(_offset(offsets, j, slot))
             for a in ti.static(range(3)):
-                x_bar[i, a] += w * position_bar[a]
+                if ti.static(positions):
+                    x_bar[i, a] += w * position_bar[a]
                 for b in ti.static(range(3)):
                     F_bar[i, a, b] += f_bar[a, b]

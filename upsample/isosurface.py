@@ -27,44 +27,68 @@ NORMALISED = 105 / (32 * np.pi)
 """The integral of (1 − s²)² over the unit ball, to minus one."""
 
 
-def project_to_isosurface(
-    points: np.ndarray, x: np.ndarray, volumes: np.ndarray, spacing: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Move ``points [M, 3]`` along the density's gradient to where it is 1/2.
+class Isosurface:
+    """The level set ρ = 1/2 of particles ``x [N, 3]`` that stand for ``volumes [N]`` (unit: length³).
 
-    Args:
-        x: particles [N, 3]. Unit: length.
-        volumes: what each stands for now, [N]. Unit: length³.
-        spacing: distance between neighbouring particles. Unit: length.
-
-    Returns:
-        The moved points and the unit outward normals there, −∇ρ / |∇ρ|, float64 [M, 3] each.
+    Points are given and moved in the surface's own frame: lengths in support radii, from the middle of the particles,
+    so that float32 keeps its digits far from the origin.
     """
-    radius, middle = SUPPORT * spacing, x.mean(axis=0)  # float32 keeps its digits far from the origin
-    particles, shares = from_numpy((x - middle) / radius), from_numpy(NORMALISED * volumes / radius**3)
-    m, longest = len(points), LONGEST / SUPPORT
-    moved, normals = from_numpy((points - middle) / radius), real_array(m, 3)
-    tree = NeighbourTree(particles, len(x))
-    for _ in range(ROUNDS):
-        start, neighbours, _ = tree.within(moved, m, 1 + MOVES * longest, ordered=False)
-        _newton(m, MOVES, longest, particles, shares, start, neighbours, moved, normals)
-    result = moved.to_numpy()[:m].astype(np.float64) * radius + middle
-    return result, normals.to_numpy()[:m].astype(np.float64)
+
+    def __init__(self, x: np.ndarray, volumes: np.ndarray, spacing: float):
+        self.radius, self.middle = SUPPORT * spacing, x.mean(axis=0)
+        self.particles = self.enter(x)
+        self.shares = from_numpy(NORMALISED * volumes / self.radius**3)
+        self.tree = NeighbourTree(self.particles, len(x))
+
+    def enter(self, points: np.ndarray) -> ti.Ndarray:
+        """Points of the world, in the surface's frame."""
+        return from_numpy((points - self.middle) / self.radius)
+
+    def leave(self, points: ti.Ndarray, m: int) -> np.ndarray:
+        """Points of the surface's frame, in the world: float64 [m, 3]."""
+        return points.to_numpy()[:m].astype(np.float64) * self.radius + self.middle
+
+    def project(
+        self,
+        points: ti.Ndarray,
+        m: int,
+        normals: ti.Ndarray,
+        movable: ti.Ndarray,
+        rounds: int = ROUNDS,
+        moves: int = MOVES,
+        share: float = 1.0,
+    ) -> None:
+        """Move the movable ones (≠ 0) of the first ``m`` points along ∇ρ to where ρ is 1/2; ``share`` of a Newton step.
+
+        ``normals`` becomes −∇ρ / |∇ρ| for all of them, 0 where the density is even.
+        """
+        longest = LONGEST / SUPPORT
+        for _ in range(rounds):
+            start, neighbours, _ = self.tree.within(points, m, 1 + moves * longest, ordered=False)
+            _newton(m, moves, share, longest, self.particles, self.shares, start, neighbours, movable, points, normals)
+
+    def project_from(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """``project`` for points [M, 3] of the world: the moved points and the unit outward normals, float64 [M, 3]."""
+        m, moved, normals = len(points), self.enter(points), real_array(len(points), 3)
+        self.project(moved, m, normals, from_numpy(np.ones(m, np.int32)))
+        return self.leave(moved, m), normals.to_numpy()[:m].astype(np.float64)
 
 
 @ti.kernel
 def _newton(
     m: ti.i32,
     moves: ti.i32,
+    share: float,
     longest: float,
     x: ti.types.ndarray(),
     shares: ti.types.ndarray(),
     start: ti.types.ndarray(),
     neighbours: ti.types.ndarray(),
+    movable: ti.types.ndarray(),
     points: ti.types.ndarray(),
     normals: ti.types.ndarray(),
 ):
-    """Lengths in support radii; one more round gives the normal at the last place."""
+    """Lengths in support radii; one more turn gives the normal at the last place."""
     for j in range(m):
         at, normal = load_vec3(points, j), ti.Vector([0.0, 0.0, 0.0])
         for move in range(moves + 1):
@@ -78,7 +102,7 @@ def _newton(
             slope = gradient.norm()
             if slope > 1e-6:
                 normal = -gradient / slope
-                if move < moves:
-                    at += normal * ti.max(-longest, ti.min(longest, (density - 0.5) / slope))
+                if move < moves and movable[j] != 0:
+                    at += share * normal * ti.max(-longest, ti.min(longest, (density - 0.5) / slope))
         store_vec3(points, j, at)
         store_vec3(normals, j, normal)

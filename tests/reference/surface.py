@@ -18,6 +18,18 @@ def neighbour_asymmetry(x, radius):
     return asymmetry, density, outwards
 
 
+def principal_axes(x, radius):
+    """Eigenvalues, increasing, and eigenvectors of the w-weighted covariance of the neighbours' offsets."""
+    covars = np.zeros((len(x), 3, 3))
+    for p in range(len(x)):
+        d = (x - x[p]) / radius
+        length = np.linalg.norm(d, axis=1)
+        w = np.where(length < 1, (1 - length**2) ** 2, 0)
+        centred = d - w @ d / w.sum()
+        covars[p] = (w[:, None] * centred).T @ centred / w.sum()
+    return np.linalg.eigh(covars)
+
+
 def smoothed_normals(x, radius, asymmetry, outwards):
     """Unit normals: the mean of the neighbours' directions, weighted by w and their asymmetry."""
     unit = outwards / np.maximum(np.linalg.norm(outwards, axis=1, keepdims=True), 1e-12)

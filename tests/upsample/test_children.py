@@ -11,7 +11,8 @@ import trimesh
 from scipy.spatial import cKDTree
 
 from bridge.runtime_surface import default_cfg, synthesize_runtime_surface
-from bridge.upsampler import Surface, SurfaceUpsampler
+from bridge.surface import Surface
+from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
 from configs.load import load_config
 from configs.upsample import UpsampleConfig

@@ -6,15 +6,15 @@ import trimesh
 
 from configs.errors import InputError
 from mpm.particles import fill_mesh
-from tests.reference.surface import cone_cover, neighbour_asymmetry, smoothed_normals
+from tests.reference.surface import cone_cover, neighbour_asymmetry, principal_axes, smoothed_normals
 from upsample.detection import (
     CONE,
     COVER,
-    FLAT_ASYMMETRY,
-    FULL_CONE,
-    FULL_DENSITY,
-    SUPPORT,
+    K_SURFACE,
+    SHEET,
     detect_surface,
+    normalisation,
+    support_of,
     surface_weight,
     typical_spacing,
 )
@@ -34,17 +34,35 @@ def nearest(points, others):
     return np.array([np.sqrt(((others - p) ** 2).sum(axis=1).min()) for p in points])
 
 
-def test_weights_and_normals_are_those_of_the_twin():
+@pytest.mark.parametrize("k", [K_SURFACE, 60])
+def test_weights_and_normals_are_those_of_the_twin(k):
     x = cloud()
-    weight, normals = surface_weight(x, SPACING)
-    asymmetry, density, outwards = neighbour_asymmetry(x, SUPPORT * SPACING)
-    open_above = 1 - COVER * cone_cover(x, SUPPORT * SPACING, normals, CONE) / FULL_CONE
-    wanted = np.maximum(asymmetry / FLAT_ASYMMETRY * open_above, (1 - density / FULL_DENSITY) / 0.9)
+    support = support_of(k)
+    full, radius = normalisation(support), support * SPACING
+    weight, normals = surface_weight(x, SPACING, k)
+    asymmetry, density, outwards = neighbour_asymmetry(x, radius)
+    values, axes = principal_axes(x, radius)
+    flat = 1 - values[:, 0] / np.maximum(SHEET * values.sum(axis=1), 1e-12)
+    sheet = (flat > 0) & (values[:, 1] > SHEET * values.sum(axis=1))
+    open_above = 1 - COVER * cone_cover(x, radius, normals, CONE) / full.cone
+    one_sided, sparse = asymmetry / full.asymmetry * open_above, (1 - density / full.density) / 0.9
+    wanted = np.maximum.reduce([one_sided, sparse, np.where(sheet, flat, 0)])
     np.testing.assert_allclose(weight, np.clip(wanted, 0, 1), rtol=0, atol=1e-9)
     assert 0.1 < (open_above < 0.8).mean() < 0.9
-    rest = np.arange(len(x)) != 17
-    expected = smoothed_normals(x[rest], SUPPORT * SPACING, asymmetry[rest], outwards[rest])
+    rest = ~sheet & (np.arange(len(x)) != 17)
+    others = np.arange(len(x)) != 17
+    expected = smoothed_normals(x[others], radius, asymmetry[others], outwards[others])[rest[others]]
     np.testing.assert_allclose(normals[rest], expected, rtol=0, atol=1e-7)
+    along = np.abs((normals * axes[:, :, 0]).sum(axis=1))
+    np.testing.assert_allclose(along[sheet], 1, rtol=0, atol=1e-9)
+
+
+def test_the_flat_face_of_a_lattice_has_a_weight_of_one():
+    block = np.stack(np.meshgrid(*[np.arange(9)] * 3, indexing="ij"), axis=-1).reshape(-1, 3) * SPACING
+    for k in (30, K_SURFACE, 80):
+        weight = surface_weight(block, SPACING, k)[0].reshape(9, 9, 9)
+        assert weight[4, 4, 0] == pytest.approx(1, abs=0.02)
+        assert weight[4, 4, 4] < 0.05
 
 
 def test_the_surface_of_a_sphere():
@@ -76,7 +94,11 @@ def test_uneven_particles_stay_inside():
 def test_a_sheet_of_one_layer_is_all_surface():
     i, j = np.meshgrid(np.arange(9), np.arange(9), indexing="ij")
     sheet = np.stack([i, j, 0 * i], axis=-1).reshape(-1, 3) * SPACING
-    assert len(detect_surface(sheet, SPACING).index) == 81
+    bent = sheet + [0, 0, 0.1] * np.sin(sheet[:, :1])
+    for x in (sheet, bent):
+        surface = detect_surface(x, SPACING)
+        assert len(surface.index) == 81
+        assert (np.abs(surface.normals[:, 2]) > 0.9).all()
 
 
 def test_the_inner_face_of_a_hollow_body_faces_the_hollow():

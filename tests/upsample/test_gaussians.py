@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from bridge.runtime_surface import default_cfg, synthesize_runtime_surface
-from bridge.upsampler import Surface, SurfaceUpsampler
+from bridge.surface import Surface
+from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
 from configs.upsample import UpsampleConfig
 from tests.directional import directional_error
