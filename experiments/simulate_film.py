@@ -6,7 +6,8 @@ import torch
 from torch import Tensor
 
 from bridge.mpm_state import MPMState
-from bridge.upsampler import Splats, Surface, SurfaceUpsampler
+from bridge.surface import Surface
+from bridge.upsampler import Splats, SurfaceUpsampler
 from configs.simulate import SimulateConfig
 from experiments.film import Film
 from experiments.floor import Floor
