@@ -7,9 +7,9 @@ from torch import Tensor
 
 from bridge.checks import expect_shape
 from bridge.exchange import from_torch, to_torch
+from bridge.lent_memory import launches
 from bridge.memory import available_bytes
 from bridge.runtime import current
-from kernels.lock import launch_lock
 from render.binning import Tiles
 from render.binning import bin_gaussians as make_lists
 from render.constants import TILE_SIZE
@@ -28,12 +28,21 @@ class TileLists:
 
 
 def bin_gaussians(
-    means2d: Tensor, radii: Tensor, depths: Tensor, width: int, height: int, tile_size: int = TILE_SIZE
+    means2d: Tensor,
+    radii: Tensor,
+    depths: Tensor,
+    width: int,
+    height: int,
+    tile_size: int = TILE_SIZE,
+    conics: Tensor | None = None,
+    opacities: Tensor | None = None,
 ) -> TileLists:
     """The tile lists that compositing uses, from what ``project_gaussians`` returned.
 
     Args:
         means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
+        conics, opacities: [C, N, 3] and [C, N]: leave out the tiles of a Gaussian's box that it does not reach, as
+            compositing does. None: whole boxes, gsplat 1.5.3's lists.
 
     Raises:
         InputError: shapes that do not fit, more entries than 32-bit indices or memory allow.
@@ -43,10 +52,24 @@ def bin_gaussians(
     cameras, n = depths.shape
     expect_shape("bin_gaussians", "means2d", means2d, (cameras, n, 2))
     expect_shape("bin_gaussians", "radii", radii, (cameras, n, 2))
-    with launch_lock:
-        centres, boxes, distances = (from_torch(tensor.detach()) for tensor in (means2d, radii, depths))
-        memory = available_bytes()
-        tiles = make_lists(centres, boxes, distances, cameras, n, width, height, tile_size, memory)
+    if conics is not None:
+        expect_shape("bin_gaussians", "conics", conics, (cameras, n, 3))
+    if opacities is not None:
+        expect_shape("bin_gaussians", "opacities", opacities, (cameras, n))
+    with launches():
+        tiles = make_lists(
+            from_torch(means2d.detach()),
+            from_torch(radii.detach()),
+            from_torch(depths.detach()),
+            cameras,
+            n,
+            width,
+            height,
+            tile_size,
+            available_bytes(),
+            conics=None if conics is None else from_torch(conics.detach()),
+            opacities=None if opacities is None else from_torch(opacities.detach()),
+        )
         return export_lists(tiles, cameras, n, means2d.device)
 
 

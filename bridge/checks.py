@@ -1,12 +1,14 @@
 """Checks of tensors at a stage's edge. Kernels check nothing: what passes here must be right."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 
 from configs.errors import InputError
 
 
-def expect_shape(owner: str, name: str, tensor: torch.Tensor, shape: tuple[int | str, ...]) -> None:
+def expect_shape(owner: str, name: str, tensor: torch.Tensor | None, shape: tuple[int | str, ...]) -> None:
     """Raise unless ``tensor`` has ``shape``; a string stands for any extent.
 
     >>> expect_shape("DiffMPM", "x", torch.zeros(10, 2), ("N", 3))
@@ -22,7 +24,9 @@ def expect_shape(owner: str, name: str, tensor: torch.Tensor, shape: tuple[int |
         raise InputError(f"{owner}: {name} has shape {_text(tuple(tensor.shape))}; expected {_text(shape)}")
 
 
-def expect_shapes(owner: str, tensors: dict[str, torch.Tensor], shapes: dict[str, tuple[int | str, ...]]) -> None:
+def expect_shapes(
+    owner: str, tensors: Mapping[str, torch.Tensor | None], shapes: dict[str, tuple[int | str, ...]]
+) -> None:
     """``expect_shape`` for each name of ``shapes``."""
     for name, shape in shapes.items():
         expect_shape(owner, name, tensors[name], shape)

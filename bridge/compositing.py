@@ -8,11 +8,11 @@ from torch.autograd.function import once_differentiable
 
 from bridge.binning import export_lists
 from bridge.checks import expect_shape, expect_shapes
-from bridge.exchange import load, to_torch
+from bridge.exchange import clear, hand_over, load
+from bridge.lent_memory import launches
 from bridge.memory import available_bytes
-from bridge.projection import export, seed
+from bridge.projection import drop, export, seed
 from bridge.runtime import current
-from kernels.lock import launch_lock
 from render.compositing import Compositing, composite, composite_grad
 from render.constants import TILE_SIZE
 
@@ -80,9 +80,9 @@ def composite_gaussians(
 class _Composite(torch.autograd.Function):
     @staticmethod
     def forward(ctx, size, tile_size, absgrad, differentiable, radii, *tensors):
-        means2d, colors = tensors[0], tensors[4]
+        colors = tensors[4]
         (c, n), device = radii.shape[:2], radii.device
-        with launch_lock:
+        with launches():
             b = Compositing(
                 c,
                 n,
@@ -92,31 +92,34 @@ class _Composite(torch.autograd.Function):
                 colors_per_camera=len(colors) > 1,
                 needs_grad=differentiable,
                 absgrad=absgrad,
+                background_grad=ctx.needs_input_grad[-1],
                 memory=available_bytes(),
             )
             load(radii, b.radii)
             for tensor, array in zip(tensors, _inputs(b), strict=True):
                 load(tensor, array)
             composite(b)
-            outputs = [to_torch(a, shape, device) for a, shape in zip(_outputs(b), _output_shapes(b), strict=True)]
+            outputs = [hand_over(a, shape, device) for a, shape in zip(_outputs(b), _output_shapes(b), strict=True)]
             exported = export_lists(b.tiles, c, n, device)
         lists = (exported.tiles_per_gauss, exported.isect_offsets, exported.flatten_ids)
         ctx.mark_non_differentiable(*lists)
-        ctx.save_for_backward(means2d)
+        # The kernels read their memory: torch watches it.
+        ctx.save_for_backward(*tensors, radii, *lists[1:])
         ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
         return (*outputs, *lists)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *bars):
-        (means2d,) = ctx.saved_tensors
+        means2d = ctx.saved_tensors[0]
         b = ctx.buffers
-        with launch_lock:
+        with launches():
             seed(bars[:3], _outputs(b), _inputs(b))
-            b.means2d_abs.fill(0)
+            clear(b.means2d_abs)
             composite_grad(b)
             if b.absgrad:
-                means2d.absgrad = to_torch(b.means2d_abs, means2d.shape, means2d.device)
+                means2d.absgrad = hand_over(b.means2d_abs, means2d.shape, means2d.device)
+            drop(_outputs(b))
             gradients = export(_inputs(b), ctx.shapes, ctx.needs_input_grad[5:], means2d.device)
         return None, None, None, None, None, *gradients
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from bridge.exchange import from_torch, to_torch
+from bridge.lent_memory import launches
 from bridge.runtime import current
 from configs.errors import InputError
-from kernels.lock import launch_lock
 from render.contributions import Contributions, find_contributions
 
 
@@ -48,7 +48,7 @@ def pixel_contributions(meta: Mapping[str, Any], k: int = 8) -> PixelContributio
         raise InputError(f"pixel_contributions: {c * height * width * k} values for k = {k}; expected fewer than 2³¹")
     current()
     device = meta["opacities"].device
-    with launch_lock:
+    with launches():
         b = Contributions(c, n, width, height, int(k))
         starts = meta["isect_offsets"].flatten()
         offsets = torch.cat([starts, starts.new_tensor([len(meta["flatten_ids"])])])

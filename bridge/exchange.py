@@ -6,10 +6,9 @@ import taichi as ti
 import torch
 from taichi.lang import impl
 
+from bridge.lent_memory import DTYPES, TorchArray
 from bridge.runtime import current
 from kernels.arrays import copy, int_array, is_alive, real_array, runs_on_cpu
-
-_TORCH_DTYPES = {ti.f32: torch.float32, ti.f64: torch.float64, ti.i32: torch.int32}
 
 
 def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
@@ -21,13 +20,15 @@ def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
 
 
 def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
-    """Copy ``tensor`` into an array of the same shape."""
+    """Copy ``tensor`` into an array of the same shape; an array of torch's memory adopts it."""
     if not tensor.numel():
         return
     if tuple(tensor.shape) != tuple(array.shape):
         raise ValueError(f"load: the tensor has shape {tuple(tensor.shape)}, the array {tuple(array.shape)}")
     expect_alive(array)
-    if runs_on_cpu():
+    if isinstance(array, TorchArray):
+        array.adopt(tensor)
+    elif runs_on_cpu():
         _shared_view(array).copy_(tensor.detach())
     else:
         dtype = current().dtype if tensor.dtype.is_floating_point else torch.int32
@@ -36,17 +37,40 @@ def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
 
 
 def to_torch(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | str) -> torch.Tensor:
-    """A new tensor ``shape`` on ``device`` with the values of ``array`` (a zero extent has no values)."""
+    """A tensor ``shape`` on ``device`` with the values of ``array`` (a zero extent has no values).
+
+    New, but for an array of torch's memory, which it shares.
+    """
     dtype = current().dtype if array.dtype in (ti.f32, ti.f64) else torch.int32
     if 0 in shape:
         return torch.empty(shape, dtype=dtype, device=device)
     expect_alive(array)
-    if runs_on_cpu():
+    if isinstance(array, TorchArray):
+        tensor = array.tensor.detach()
+        if tensor.device != torch.device(device):
+            tensor = tensor.to(device)
+    elif runs_on_cpu():
         tensor = _shared_view(array).to(device, copy=True)
     else:
         tensor = torch.empty(tuple(array.shape), dtype=dtype, device=device)
         copy(array, tensor)
-    return tensor.reshape(shape)
+    return tensor if tensor.shape == shape else tensor.reshape(shape)
+
+
+def hand_over(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | str) -> torch.Tensor:
+    """``to_torch`` of an array that is read no more: it keeps no memory of torch's."""
+    tensor = to_torch(array, shape, device)
+    clear(array)
+    return tensor
+
+
+def clear(array: ti.Ndarray) -> None:
+    """Set the array to zero; one of torch's memory leaves its tensor to whoever else holds it."""
+    expect_alive(array)
+    if isinstance(array, TorchArray):
+        array.forget()
+    else:
+        array.fill(0)
 
 
 def expect_alive(array: ti.Ndarray) -> None:
@@ -57,7 +81,7 @@ def expect_alive(array: ti.Ndarray) -> None:
 
 def _shared_view(array: ti.Ndarray) -> torch.Tensor:
     """The memory of an array of the CPU runtime as a tensor, valid while the array lives: no launch, no index sums."""
-    dtype = _TORCH_DTYPES[array.dtype]
+    dtype = DTYPES[array.dtype]
     count = 1
     for extent in array.shape:
         count *= extent

@@ -31,8 +31,8 @@ def gaussian_normals(
     if covars is not None:
         expect_shape(owner, "covars", covars, (n, 3, 3))
     else:
-        expect_shape(owner, "quats", quats, (n, 4))  # type: ignore[arg-type]  # None is named too
-        expect_shape(owner, "scales", scales, (n, 3))  # type: ignore[arg-type]
+        expect_shape(owner, "quats", quats, (n, 4))
+        expect_shape(owner, "scales", scales, (n, 3))
     with torch.no_grad():
         rotation = viewmats[:, :3, :3]
         if camera_model == "ortho":

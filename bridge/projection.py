@@ -5,10 +5,10 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_shape, expect_shapes
-from bridge.exchange import load, to_torch
+from bridge.exchange import clear, hand_over, load, to_torch
+from bridge.lent_memory import launches
 from bridge.runtime import current
 from configs.errors import InputError
-from kernels.lock import launch_lock
 from render.camera_models import CAMERA_MODELS
 from render.covariance import Covariance, covariance, covariance_grad
 from render.projection import Projection, ProjectionSettings, project
@@ -29,16 +29,19 @@ def covariances(quats: Tensor, scales: Tensor) -> Tensor:
 
 def project_gaussians(
     means: Tensor,
-    covars: Tensor,
+    covars: Tensor | None,
     opacities: Tensor,
     viewmats: Tensor,
     Ks: Tensor,
     settings: ProjectionSettings,
+    quats: Tensor | None = None,
+    scales: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
     """Project N Gaussians into C cameras; differentiable in every tensor, cameras included.
 
     Args:
         means: [N, 3]. covars: [N, 3, 3]. opacities: [N]. viewmats: [C, 4, 4]. Ks: [C, 3, 3].
+        quats, scales: [N, 4] and [N, 3] instead of ``covars``, which is then None.
 
     Returns:
         radii int32 [C, N, 2], means2d [C, N, 2], depths [C, N], conics [C, N, 3], opacities [C, N]; zeros for what the
@@ -52,12 +55,17 @@ def project_gaussians(
     expect_shape(owner, "means", means, ("N", 3))
     expect_shape(owner, "viewmats", viewmats, ("C", 4, 4))
     n = len(means)
-    tensors = {"covars": covars, "opacities": opacities, "Ks": Ks}
-    expect_shapes(owner, tensors, {"covars": (n, 3, 3), "opacities": (n,), "Ks": (len(viewmats), 3, 3)})
+    expect_shapes(owner, {"opacities": opacities, "Ks": Ks}, {"opacities": (n,), "Ks": (len(viewmats), 3, 3)})
+    if covars is None:
+        expect_shape(owner, "quats", quats, (n, 4))
+        expect_shape(owner, "scales", scales, (n, 3))
+    else:
+        expect_shape(owner, "covars", covars, (n, 3, 3))
     if settings.camera_model not in CAMERA_MODELS:
         expected = ", ".join(CAMERA_MODELS)
         raise InputError(f"{owner}: camera_model is {settings.camera_model!r}; expected {expected}")
-    inputs = (means, covars, opacities, viewmats, Ks)
+    shapes = (quats, scales) if covars is None else (covars,)
+    inputs = (means, *shapes, opacities, viewmats, Ks)
     differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
     return _Project.apply(settings, differentiable, *inputs)
 
@@ -67,29 +75,37 @@ def seed(bars, outputs, inputs) -> None:
     for bar, array in zip(bars, outputs, strict=True):
         load(bar, array.grad)
     for array in inputs:
-        array.grad.fill(0)
+        clear(array.grad)
 
 
 def export(arrays, shapes, needed, device) -> list[Tensor | None]:
     """Gradients of a stage's inputs as tensors; None for those that nobody asked for."""
-    return [
-        to_torch(array.grad, shape, device) if need else None
+    gradients = [
+        hand_over(array.grad, shape, device) if need else None
         for array, shape, need in zip(arrays, shapes, needed, strict=True)
     ]
+    drop(arrays)
+    return gradients
+
+
+def drop(arrays) -> None:
+    """After the adjoint: these gradients are read no more."""
+    for array in arrays:
+        clear(array.grad)
 
 
 class _Covariances(torch.autograd.Function):
     @staticmethod
     def forward(ctx, quats, scales):
         n = len(quats)
-        with launch_lock:
+        with launches():
             b = Covariance(n)
             load(quats, b.quats)
             load(scales, b.scales)
             covariance(b)
-            ctx.save_for_backward(quats)
+            ctx.save_for_backward(quats, scales)
             ctx.buffers = b
-            return to_torch(b.covars, (n, 3, 3), quats.device)
+            return hand_over(b.covars, (n, 3, 3), quats.device)
 
     @staticmethod
     @once_differentiable
@@ -97,42 +113,45 @@ class _Covariances(torch.autograd.Function):
         _ = ctx.saved_tensors  # raises if the graph was freed
         b = ctx.buffers
         inputs = (b.quats, b.scales)
-        with launch_lock:
+        with launches():
             seed([covars_bar], [b.covars], inputs)
             covariance_grad(b)
+            drop([b.covars])
             return tuple(export(inputs, ((b.n, 4), (b.n, 3)), ctx.needs_input_grad, covars_bar.device))
 
 
 class _Project(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, settings, differentiable, means, covars, opacities, viewmats, Ks):
+    def forward(ctx, settings, differentiable, *tensors):
+        means, viewmats = tensors[0], tensors[-2]
         c, n, device = len(viewmats), len(means), means.device
-        tensors = (means, covars, opacities, viewmats, Ks)
-        with launch_lock:
-            b = Projection(c, n, settings, needs_grad=differentiable)
+        with launches():
+            by_axes, camera_grad = len(tensors) == 6, any(ctx.needs_input_grad[-2:])
+            b = Projection(c, n, settings, differentiable, camera_grad, by_axes)
             for tensor, array in zip(tensors, _inputs(b), strict=True):
                 load(tensor, array)
             project(b)
             radii = to_torch(b.radii, (c, n, 2), device)
-            outputs = [to_torch(a, (c, n, *a.shape[2:]), device) for a in _outputs(b)]
+            outputs = [hand_over(a, (c, n, *a.shape[2:]), device) for a in _outputs(b)]
         ctx.mark_non_differentiable(radii)
-        ctx.save_for_backward(means)
+        ctx.save_for_backward(*tensors, radii)  # the kernels read their memory: torch watches it
         ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
         return (radii, *outputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, _, *bars):
-        (means,) = ctx.saved_tensors
+        means = ctx.saved_tensors[0]
         b = ctx.buffers
-        with launch_lock:
+        with launches():
             seed(bars, _outputs(b), _inputs(b))
             project_grad(b)
+            drop(_outputs(b))
             return None, None, *export(_inputs(b), ctx.shapes, ctx.needs_input_grad[2:], means.device)
 
 
 def _inputs(b: Projection):
-    return b.means, b.covars, b.opacities, b.viewmats, b.Ks
+    return b.means, *(b.shapes if b.by_axes else (b.covars,)), b.opacities, b.viewmats, b.Ks
 
 
 def _outputs(b: Projection):

@@ -8,7 +8,7 @@ from torch import Tensor
 from bridge.compositing import composite_gaussians
 from bridge.contributions import median_depth
 from bridge.normals import gaussian_normals
-from bridge.projection import covariances, project_gaussians
+from bridge.projection import project_gaussians
 from bridge.rasterization_checks import (
     OWNER,
     check_cameras,
@@ -17,6 +17,7 @@ from bridge.rasterization_checks import (
     check_memory,
     check_ranges,
     check_tensor,
+    check_values,
     refuse,
     whole_pixels,
 )
@@ -136,14 +137,15 @@ def rasterization(
     n = check_gaussians(means, quats, scales, covars, opacities)
     cameras = check_cameras(viewmats, Ks, means)
     colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)
+    values = dict(means=means, opacities=opacities, covars=covars, colors=colors, backgrounds=backgrounds)
+    shapes = {} if covars is not None else dict(quats=quats, scales=scales)
+    check_values(dict(**values, **shapes, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks))
     check_memory(cameras, n, height, width, colors, torch.is_grad_enabled())
-    if covars is None:
-        covars = covariances(quats, scales)  # type: ignore[arg-type]  # checked above
-    else:
+    if covars is not None:
         quats = scales = None
     antialiased = rasterize_mode == "antialiased"
     settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased, camera_model)
-    projected = project_gaussians(means, covars, opacities, viewmats, Ks, settings)
+    projected = project_gaussians(means, covars, opacities, viewmats, Ks, settings, quats, scales)
     if sh_degree is not None and "RGB" in render_mode:
         colors = view_colors(sh_degree, projected[0], means, viewmats, colors, sh_rotations)
     if return_normals:

@@ -2,6 +2,7 @@
 
 import numbers
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -60,11 +61,11 @@ def check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d:
 
 
 def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: Tensor) -> None:
+    """Check all but the values: those of all tensors are checked together (``check_values``)."""
     expect_shape(OWNER, name, tensor, shape)
     expect_real(OWNER, name, tensor)
     if tensor.device != like.device:
         raise InputError(f"{OWNER}: {name} is on {tensor.device}, means on {like.device}; expected one device")
-    expect_finite(OWNER, name, tensor)
 
 
 def check_gaussians(means, quats, scales, covars, opacities) -> int:
@@ -74,13 +75,9 @@ def check_gaussians(means, quats, scales, covars, opacities) -> int:
     check_tensor("opacities", opacities, (n,), means)
     if covars is not None:
         check_tensor("covars", covars, (n, 3, 3), means)
-        _expect_semidefinite(covars)
         return n
     check_tensor("quats", quats, (n, 4), means)
     check_tensor("scales", scales, (n, 3), means)
-    empty = (quats.detach() == 0).all(dim=1)
-    if empty.any():
-        raise InputError(f"{OWNER}: quats[{int(empty.nonzero()[0])}] has length 0; expected a rotation (w, x, y, z)")
     return n
 
 
@@ -90,19 +87,55 @@ def check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
     check_tensor("Ks", Ks, (len(viewmats), 3, 3), means)
     if not len(viewmats):
         raise InputError(f"{OWNER}: viewmats has no cameras; expected at least 1")
-    v, k = viewmats.detach().cpu(), Ks.detach().cpu()
-    for c in range(len(v)):
-        if (v[c, 3] - v.new_tensor([0, 0, 0, 1])).abs().max() > 1e-4:
+    return len(viewmats)
+
+
+def check_values(tensors: dict[str, Tensor | None]) -> None:
+    """Check the values of tensors by name; ``quats`` or ``covars``, and ``viewmats`` and ``Ks``, among them.
+
+    From a GPU all that is needed to judge comes in one transfer: each would wait for the device.
+    """
+    given = {name: tensor.detach() for name, tensor in tensors.items() if tensor is not None and tensor.numel()}
+    quats, covars = given.get("quats") if tensors["covars"] is None else None, given.get("covars")
+    viewmats, Ks = given["viewmats"], given["Ks"]
+    if viewmats.device.type == "cpu":
+        for name, tensor in given.items():
+            expect_finite(OWNER, name, tensor)
+        shortest = 1.0 if quats is None else float(_shortest(quats))
+    else:
+        largest = torch.stack(torch._foreach_norm(list(given.values()), float("inf")))
+        extra = largest.new_ones(()) if quats is None else _shortest(quats)
+        summary = torch.cat([largest, extra[None], viewmats.flatten(), Ks.flatten()]).cpu()
+        if not torch.isfinite(summary).all():
+            for name, tensor in given.items():
+                expect_finite(OWNER, name, tensor)
+        _, rest, matrices, intrinsics = summary.split([len(given), 1, viewmats.numel(), Ks.numel()])
+        shortest, viewmats, Ks = float(rest), matrices.reshape(viewmats.shape), intrinsics.reshape(Ks.shape)
+    if shortest == 0 and quats is not None:
+        first = int((quats == 0).all(dim=1).nonzero()[0])
+        raise InputError(f"{OWNER}: quats[{first}] has length 0; expected a rotation (w, x, y, z)")
+    if covars is not None:
+        _expect_semidefinite(covars)
+    _check_matrices(viewmats.numpy(), Ks.numpy())
+
+
+def _shortest(quats: Tensor) -> Tensor:
+    """The largest entry of the quaternion where that is smallest."""
+    return torch.linalg.vector_norm(quats, float("inf"), dim=1).amin()
+
+
+def _check_matrices(viewmats: np.ndarray, Ks: np.ndarray) -> None:
+    for c, (v, k) in enumerate(zip(viewmats, Ks, strict=True)):
+        if np.abs(v[3] - [0, 0, 0, 1]).max() > 1e-4:
             raise InputError(
-                f"{OWNER}: viewmats[{c}] ends with the row {v[c, 3].tolist()}; expected 0, 0, 0, 1 "
+                f"{OWNER}: viewmats[{c}] ends with the row {v[3].tolist()}; expected 0, 0, 0, 1 "
                 "(world to camera, column vectors: transpose a row-vector matrix)"
             )
-        if torch.linalg.det(v[c, :3, :3]).abs() < SINGULAR_DETERMINANT:
+        if abs(np.linalg.det(v[:3, :3])) < SINGULAR_DETERMINANT:
             raise InputError(f"{OWNER}: viewmats[{c}] is singular; expected a rotation and a translation")
-        if not (k[c, 0, 0] > 0 and k[c, 1, 1] > 0):
-            focal = (float(k[c, 0, 0]), float(k[c, 1, 1]))
+        if not (k[0, 0] > 0 and k[1, 1] > 0):
+            focal = (float(k[0, 0]), float(k[1, 1]))
             raise InputError(f"{OWNER}: Ks[{c}] has focal lengths {focal}; expected positive pixels")
-    return len(v)
 
 
 def check_memory(cameras: int, n: int, height: int, width: int, colors: Tensor, needs_grad: bool) -> None:

@@ -6,10 +6,10 @@ from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_real, expect_shape
 from bridge.exchange import load, to_torch
-from bridge.projection import export, seed
+from bridge.lent_memory import launches
+from bridge.projection import drop, export, seed
 from bridge.runtime import current
 from configs.errors import InputError
-from kernels.lock import launch_lock
 from render.harmonic_basis import MAX_DEGREE, basis_size
 from render.spherical_harmonics import SphericalHarmonics
 from render.spherical_harmonics import spherical_harmonics as evaluate
@@ -105,7 +105,7 @@ class _SphericalHarmonics(torch.autograd.Function):
     def forward(ctx, degree, as_colors, rotated, differentiable, radii, *tensors):
         means, viewmats, coeffs, _ = tensors
         c, n, (bases, channels) = len(viewmats), len(means), coeffs.shape[2:]
-        with launch_lock:
+        with launches():
             b = SphericalHarmonics(
                 c,
                 n,
@@ -116,24 +116,26 @@ class _SphericalHarmonics(torch.autograd.Function):
                 rotated=rotated,
                 as_colors=as_colors,
                 needs_grad=differentiable,
+                camera_grad=ctx.needs_input_grad[6],
             )
             load(radii, b.radii)
             for tensor, array in zip(tensors, _inputs(b), strict=True):
                 load(tensor, array)
             evaluate(b)
             colors = to_torch(b.colors, (c, n, channels), means.device)
-        ctx.save_for_backward(means)
+        ctx.save_for_backward(*tensors, radii, colors)  # the kernels read their memory: torch watches it
         ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
         return colors
 
     @staticmethod
     @once_differentiable
     def backward(ctx, colors_bar):
-        (means,) = ctx.saved_tensors
+        means = ctx.saved_tensors[0]
         b = ctx.buffers
-        with launch_lock:
+        with launches():
             seed([colors_bar], [b.colors], _inputs(b))
             evaluate_grad(b)
+            drop([b.colors])
             gradients = export(_inputs(b), ctx.shapes, ctx.needs_input_grad[5:], means.device)
         return None, None, None, None, None, *gradients
 

@@ -2,10 +2,13 @@
 
 Stages keep their data in ``ti.ndarray``: kernels compile once for every size, and the memory is freed
 with the object. ``needs_grad=True`` gives an array a twin, ``array.grad``, that the hand-written
-adjoints read or add to.
+adjoints read or add to. Under ``lent_by`` the arrays of a stage are another library's memory instead; only kernels
+of kernels/launch.py take those.
 """
 
+import contextlib
 import weakref
+from typing import Any
 
 import numpy as np
 import taichi as ti
@@ -13,6 +16,39 @@ from taichi._lib import core as taichi_core
 from taichi.lang import impl
 from taichi.lang._ndarray import Ndarray, ScalarNdarray
 from taichi.lang.enums import Layout
+
+_lender: Any = None
+
+
+@contextlib.contextmanager
+def lent_by(lender):
+    """Within, arrays come from ``lender.array(dtype, shape, zeroed)``, and sorting and sums too if it has them.
+
+    Under ``kernels.lock.launch_lock``: the lender is the program's. None: Taichi's own memory.
+    """
+    global _lender
+    before, _lender = _lender, lender
+    try:
+        yield
+    finally:
+        _lender = before
+
+
+def lender():
+    """Who lends arrays now; None: nobody."""
+    return _lender
+
+
+def claim_untouched(arrays) -> bool:
+    """Whether all of ``arrays`` are lent and nothing was written to them yet: then the caller's kernel clears them.
+
+    It spares a launch for each, and a pass over memory.
+    """
+    untouched = all(getattr(array, "untouched", False) for array in arrays)
+    if untouched:
+        for array in arrays:
+            array.leave_uncleared()
+    return untouched
 
 
 def real_dtype():
@@ -23,6 +59,11 @@ def real_dtype():
 def runs_on_cpu() -> bool:
     """Whether kernels run on the CPU: few threads with caches of their own, no shared memory."""
     return impl.current_cfg().arch in (ti.x64, ti.arm64)
+
+
+def runs_on_cuda() -> bool:
+    """Whether kernels run on CUDA, which has warps."""
+    return impl.current_cfg().arch == ti.cuda
 
 
 def heavy_block_dim() -> int:
@@ -38,9 +79,17 @@ def real_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
     return _zeroed(real_dtype(), shape, needs_grad)
 
 
-def scratch_array(*shape: int) -> ti.Ndarray:
-    """A new array of the runtime's floating-point type with arbitrary contents: the kernels write before they read."""
-    return _Array(real_dtype(), _extents(shape))
+def scratch_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
+    """A new array of the runtime's floating-point type with arbitrary contents: the kernels write before they read.
+
+    Its gradient, if it has one, is zero.
+    """
+    return _allocated(real_dtype(), shape, False, needs_grad)
+
+
+def int_scratch_array(*shape: int) -> ti.Ndarray:
+    """The same of ``int32``."""
+    return _allocated(ti.i32, shape, False, False)
 
 
 def int_array(*shape: int) -> ti.Ndarray:
@@ -49,10 +98,20 @@ def int_array(*shape: int) -> ti.Ndarray:
 
 
 def _zeroed(dtype, shape, needs_grad):
+    return _allocated(dtype, shape, True, needs_grad)
+
+
+def _allocated(dtype, shape, zeroed, needs_grad):
+    gradient = _allocated(dtype, shape, True, False) if needs_grad else None
+    if _lender is not None:
+        array = _lender.array(dtype, _extents(shape), zeroed)
+        array.grad = gradient
+        return array
     array = _Array(dtype, _extents(shape))
-    array.fill(0)
-    if needs_grad:
-        array._set_grad(_zeroed(dtype, shape, False))
+    if zeroed:
+        array.fill(0)
+    if gradient is not None:
+        array._set_grad(gradient)
     return array
 
 
@@ -82,7 +141,7 @@ def is_alive(array: ti.Ndarray) -> bool:
 
 def _extents(shape):
     # Taichi cannot allocate an empty array: a zero extent becomes one, and kernels get the true count.
-    return tuple(max(int(extent), 1) for extent in shape)
+    return shape if all(shape) else tuple([max(extent, 1) for extent in shape])
 
 
 def from_numpy(values, needs_grad: bool = False) -> ti.Ndarray:

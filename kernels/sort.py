@@ -6,7 +6,8 @@ chunks, one thread a chunk; a chunk keeps the order of its elements, so the sort
 
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim, int_array
+from kernels.arrays import heavy_block_dim, int_array, int_scratch_array, lender
+from kernels.launch import prepared
 
 CHUNK = 1024
 """Elements a thread handles one after the other. Lavapipe ends serial loops after 65,536 turns: 6.7e7 elements."""
@@ -23,6 +24,9 @@ def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
 
     Values are non-negative ``int32``. A sum beyond 2³¹ − 1 is stored as 2³¹ − 1 at the end: the caller can tell.
     """
+    if lender() is not None and lender().sorts:
+        lender().exclusive_scan(values, offsets, n)
+        return
     chunks = _chunks(n)
     _scan(values, offsets, int_array(chunks), n, chunks)
 
@@ -35,9 +39,11 @@ def radix_sort(keys: ti.Ndarray, values: ti.Ndarray, n: int, bits: int) -> tuple
     """
     if n == 0:
         return keys, values
+    if lender() is not None and lender().sorts:
+        return lender().radix_sort(keys, values, n, bits)
     chunks = _chunks(n)
     counts, totals = int_array(chunks, DIGITS), int_array(DIGITS)
-    spare_keys, spare_values = int_array(n), int_array(n)
+    spare_keys, spare_values = int_scratch_array(n), int_scratch_array(n)
     for shift in range(0, bits, DIGIT_BITS):
         _radix_pass(keys, values, spare_keys, spare_values, counts, totals, n, chunks, shift)
         keys, values, spare_keys, spare_values = spare_keys, spare_values, keys, values
@@ -48,6 +54,7 @@ def _chunks(n: int) -> int:
     return (n + CHUNK - 1) // CHUNK
 
 
+@prepared
 @ti.kernel
 def _scan(
     values: ti.types.ndarray(ndim=1),
@@ -77,6 +84,7 @@ def _scan(
             running += values[i]
 
 
+@prepared
 @ti.kernel
 def _radix_pass(
     keys: ti.types.ndarray(ndim=1),

@@ -1,9 +1,9 @@
 """Which Gaussians meet which tile of the image, nearest first.
 
-All (camera, Gaussian) pairs are sorted by depth once; each then writes one entry for every tile its box meets, and a
-stable sort of the entries by tile keeps the order of depth. Sorting entries by tile alone takes one or two passes
-where a combined key of tile and depth takes six. Depths are compared as float32, as in gsplat; equal depths keep the
-order of the Gaussians.
+All (camera, Gaussian) pairs are sorted by depth once; each then writes one entry for every tile that its ellipse of
+alpha = ALPHA_MIN meets, and a stable sort of the entries by tile keeps the order of depth. Sorting entries by tile
+alone takes one or two passes where a combined key of tile and depth takes six. Depths are compared as float32, as in
+gsplat; equal depths keep the order of the Gaussians.
 """
 
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ import numpy as np
 import taichi as ti
 
 from configs.errors import InputError
-from kernels.arrays import int_array
+from kernels.arrays import int_array, int_scratch_array
+from kernels.launch import prepared
 from kernels.sort import MAX_INT, exclusive_scan, radix_sort
+from render.blending import conic_at, cutoff_exponent, mean_at, meets, ridges
 from render.constants import TILE_SIZE
 
 ENTRY_BYTES = 16
@@ -51,11 +53,14 @@ def bin_gaussians(
     height: int,
     tile_size: int = TILE_SIZE,
     memory: int | None = None,
+    conics: ti.Ndarray | None = None,
+    opacities: ti.Ndarray | None = None,
 ) -> Tiles:
     """Make the tile lists of projected Gaussians; those with radii 0 are in none.
 
     Args:
         means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
+        conics, opacities: [C, N, 3] and [C, N]; without them a Gaussian is in all tiles of its box.
         memory: bytes that the lists may take; None: no limit.
 
     Raises:
@@ -63,19 +68,22 @@ def bin_gaussians(
     """
     columns, rows = -(-width // tile_size), -(-height // tile_size)
     pairs, tiles = cameras * n, cameras * rows * columns
-    counts, offsets = int_array(cameras, n), int_array(tiles + 1)
     if pairs == 0:
-        return Tiles(tile_size, columns, rows, counts, offsets, int_array(0), 0)
-    keys, order = int_array(pairs), int_array(pairs)
-    _count(cameras, n, means2d, radii, depths, counts, keys, order, columns, rows, tile_size)
+        return Tiles(tile_size, columns, rows, int_array(cameras, n), int_array(tiles + 1), int_array(0), 0)
+    counts, offsets = int_scratch_array(cameras, n), int_scratch_array(tiles + 1)
+    keys, order = int_scratch_array(pairs), int_scratch_array(pairs)
+    exact = conics is not None and opacities is not None
+    shapes = (conics, opacities) if exact else (means2d, depths)
+    layout = (columns, rows, tile_size)
+    _count(exact, cameras, n, means2d, radii, *shapes, depths, counts, keys, order, *layout)
     _, order = radix_sort(keys, order, pairs, DEPTH_BITS)
-    ordered_counts, starts = int_array(pairs), int_array(pairs + 1)
+    ordered_counts, starts = int_scratch_array(pairs), int_scratch_array(pairs + 1)
     _gather(pairs, n, counts, order, ordered_counts)
     exclusive_scan(ordered_counts, starts, pairs)
     entries = int(starts[pairs])
     _expect_room(entries, counts, memory)
-    tile_keys, ids = int_array(entries), int_array(entries)
-    _emit(pairs, n, means2d, radii, order, starts, tile_keys, ids, columns, rows, tile_size)
+    tile_keys, ids = int_scratch_array(entries), int_scratch_array(entries)
+    _emit(exact, pairs, n, means2d, radii, *shapes, order, starts, tile_keys, ids, *layout)
     tile_keys, ids = radix_sort(tile_keys, ids, entries, max(1, (tiles - 1).bit_length()))
     _find_offsets(tiles, entries, tile_keys, offsets)
     return Tiles(tile_size, columns, rows, counts, offsets, ids, entries)
@@ -108,12 +116,23 @@ def _tile_box(means2d: ti.template(), radii: ti.template(), c, p, columns, rows,
     return box
 
 
+@ti.func
+def _tile_meets(mean2d, conic, cutoff, column, row, tile_size):
+    """Whether the Gaussian reaches a pixel of the tile."""
+    low = ti.Vector([column * tile_size + 0.5, row * tile_size + 0.5])
+    return meets(mean2d, conic, ridges(conic), cutoff, low, low + (tile_size - 1.0))
+
+
+@prepared
 @ti.kernel
 def _count(
+    exact: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
     means2d: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
+    conics: ti.types.ndarray(ndim=3),
+    opacities: ti.types.ndarray(ndim=2),
     depths: ti.types.ndarray(ndim=2),
     counts: ti.types.ndarray(ndim=2),
     keys: ti.types.ndarray(ndim=1),
@@ -127,12 +146,21 @@ def _count(
         if radii[c, p, 0] > 0:
             box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
             count = (box[1] - box[0]) * (box[3] - box[2])
+            if ti.static(exact):
+                mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
+                cutoff = cutoff_exponent(opacities[c, p])
+                count = 0
+                for row in range(box[2], box[3]):
+                    for column in range(box[0], box[1]):
+                        if _tile_meets(mean2d, conic, cutoff, column, row, tile_size):
+                            count += 1
             key = ti.bit_cast(ti.cast(depths[c, p], ti.f32), ti.i32)
         counts[c, p] = count
         keys[c * n + p] = key
         order[c * n + p] = c * n + p
 
 
+@prepared
 @ti.kernel
 def _gather(
     pairs: ti.i32,
@@ -145,12 +173,16 @@ def _gather(
         ordered_counts[i] = counts[order[i] // n, order[i] % n]
 
 
+@prepared
 @ti.kernel
 def _emit(
+    exact: ti.template(),
     pairs: ti.i32,
     n: ti.i32,
     means2d: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
+    conics: ti.types.ndarray(ndim=3),
+    opacities: ti.types.ndarray(ndim=2),
     order: ti.types.ndarray(ndim=1),
     starts: ti.types.ndarray(ndim=1),
     tile_keys: ti.types.ndarray(ndim=1),
@@ -163,14 +195,25 @@ def _emit(
         if starts[i + 1] > starts[i]:
             c, p = order[i] // n, order[i] % n
             box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
-            place = starts[i]
+            place, end = starts[i], starts[i + 1]
+            tiles_left = (box[1] - box[0]) * (box[3] - box[2])
             for row in range(box[2], box[3]):
                 for column in range(box[0], box[1]):
-                    tile_keys[place] = (c * rows + row) * columns + column
-                    ids[place] = order[i]
-                    place += 1
+                    # Compiled apart, a test on the edge may fall out other than when it was counted: the list is as
+                    # long as counted in any case, at worst with a tile too many.
+                    met = end - place >= tiles_left
+                    if ti.static(exact):
+                        mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
+                        cutoff = cutoff_exponent(opacities[c, p])
+                        met = met or _tile_meets(mean2d, conic, cutoff, column, row, tile_size)
+                    if met and place < end:
+                        tile_keys[place] = (c * rows + row) * columns + column
+                        ids[place] = order[i]
+                        place += 1
+                    tiles_left -= 1
 
 
+@prepared
 @ti.kernel
 def _find_offsets(
     tiles: ti.i32, entries: ti.i32, tile_keys: ti.types.ndarray(ndim=1), offsets: ti.types.ndarray(ndim=1)

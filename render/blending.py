@@ -10,7 +10,7 @@ colour, and T becomes (1 - alpha) T; where that would reach TRANSMITTANCE_MIN th
 
 import taichi as ti
 
-from render.constants import ALPHA_MIN
+from render.constants import ALPHA_MIN, CUTOFF_SLACK, SPAN_SLACK
 
 
 @ti.func
@@ -33,6 +33,35 @@ def falloff_exponent(conic, d):
 def cutoff_exponent(opacity):
     """The sigma at which alpha falls to ALPHA_MIN: comparing with it spares most exponentials."""
     return ti.log(ti.max(opacity, ALPHA_MIN) / ALPHA_MIN)
+
+
+@ti.func
+def ridges(conic):
+    """Slopes of the lines of smallest sigma: d[1] = -ridges[1] d[0] for given d[0], and d[0] = -ridges[0] d[1]."""
+    return ti.Vector([conic[1] / conic[0], conic[1] / conic[2]])
+
+
+@ti.func
+def meets(mean2d, conic, slopes, cutoff, low, high):
+    """Whether a Gaussian can reach ALPHA_MIN at a point of the rectangle [low, high], corners of pixel centres.
+
+    ``slopes`` are the ``ridges`` of ``conic``.
+
+    The smallest sigma in a rectangle beside the mean is on one of the two edges that face the mean: the best point on
+    each is found in closed form. Slack makes up for rounding.
+    """
+    d_low, d_high = mean2d - high, mean2d - low
+    near = ti.max(d_low, ti.min(d_high, 0.0))
+    along_y = ti.Vector([near[0], ti.max(d_low[1], ti.min(d_high[1], -slopes[1] * near[0]))])
+    along_x = ti.Vector([ti.max(d_low[0], ti.min(d_high[0], -slopes[0] * near[1])), near[1]])
+    return ti.min(_safe_exponent(conic, along_x), _safe_exponent(conic, along_y)) <= cutoff + CUTOFF_SLACK
+
+
+@ti.func
+def _safe_exponent(conic, d):
+    """A lower bound of sigma: long, thin Gaussians lose digits to cancellation."""
+    terms = conic[0] * d[0] * d[0] + conic[2] * d[1] * d[1]
+    return 0.5 * terms + conic[1] * d[0] * d[1] - SPAN_SLACK * terms
 
 
 @ti.func

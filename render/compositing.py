@@ -14,11 +14,22 @@ One running number for each pixel, whatever the number of channels.
 
 import taichi as ti
 
-from kernels.arrays import int_array, real_array, runs_on_cpu, scratch_array
+from kernels.arrays import (
+    claim_untouched,
+    int_array,
+    int_scratch_array,
+    real_array,
+    real_dtype,
+    runs_on_cpu,
+    runs_on_cuda,
+    scratch_array,
+)
 from render.binning import Tiles, bin_gaussians
+from render.compositing_by_block import composite_by_block
+from render.compositing_by_block_adjoint import composite_by_block_grad, record_size, share_out_records
 from render.compositing_by_pixel import composite_by_pixel, composite_by_pixel_grad
 from render.compositing_by_tile import composite_by_tile, composite_by_tile_grad
-from render.constants import TILE_SIZE
+from render.constants import BLOCK_CHANNELS_MAX, TILE_SIZE
 from render.projection import Projection
 
 
@@ -30,7 +41,8 @@ class Compositing:
         projection: share its outputs, so that a tape leads from the image to the world; else they are new arrays.
         absgrad: also sum the absolute gradients of ``means2d`` over the pixels.
         memory: bytes that the tile lists may take; more is an error. None: no limit.
-        by_tile: one thread a tile instead of one a pixel; None chooses by the backend.
+        background_grad: whether the adjoint adds to the gradient of ``backgrounds``.
+        threads: what composites: a thread a ``tile``, one a ``pixel``, a ``block`` of threads a tile; None chooses.
     """
 
     def __init__(
@@ -47,25 +59,26 @@ class Compositing:
         needs_grad: bool = True,
         absgrad: bool = False,
         memory: int | None = None,
-        by_tile: bool | None = None,
+        background_grad: bool = True,
+        threads: str | None = None,
     ):
         self.cameras, self.n, self.channels, self.width, self.height = cameras, n, channels, width, height
         self.tile_size, self.absgrad, self.memory = tile_size, absgrad, memory
-        self.by_tile = runs_on_cpu() if by_tile is None else by_tile
+        self.background_grad, self.threads = background_grad, threads or best_threads(tile_size, channels)
         self.color_stride = int(colors_per_camera)
         self._take_or_make_inputs(projection, needs_grad)
         self.colors = real_array(cameras if colors_per_camera else 1, n, channels, needs_grad=needs_grad)
         """[C or 1, N, channels]."""
         self.backgrounds = real_array(cameras, channels, needs_grad=needs_grad)
         """Colour behind everything [C, channels]."""
-        self.image = real_array(cameras, height, width, channels, needs_grad=needs_grad)
-        self.alphas = real_array(cameras, height, width, needs_grad=needs_grad)
-        self.depth_map = real_array(cameras, height, width, needs_grad=needs_grad)
+        self.image = scratch_array(cameras, height, width, channels, needs_grad=needs_grad)
+        self.alphas = scratch_array(cameras, height, width, needs_grad=needs_grad)
+        self.depth_map = scratch_array(cameras, height, width, needs_grad=needs_grad)
         """Accumulated depth Σ w z. Unit: length."""
         self.transmittances = scratch_array(cameras, height, width)
         """T_end of each pixel."""
-        self.stops = int_array(cameras, height, width)
-        """Entry of the tile lists at which each pixel stopped (exclusive)."""
+        self.stops = int_scratch_array(cameras, height, width)
+        """Entry of the tile lists from which on nothing reaches each pixel."""
         self.tiles: Tiles
         """The tile lists, made by ``composite``."""
         self.means2d_abs = real_array(cameras, n, 2) if absgrad else real_array(1, 1, 2)
@@ -84,17 +97,29 @@ class Compositing:
             self.conics, self.opacities2d = projection.conics, projection.opacities2d
 
 
+def best_threads(tile_size: int, channels: int) -> str:
+    """Which kernels composite: on the CPU, on CUDA in float32, or anywhere."""
+    if runs_on_cpu():
+        return "tile"
+    fits = tile_size == TILE_SIZE and channels <= BLOCK_CHANNELS_MAX and real_dtype() == ti.f32
+    return "block" if fits and runs_on_cuda() else "pixel"
+
+
 @ti.ad.grad_replaced
 def composite(b: Compositing) -> None:
     """Make the tile lists, then ``image``, ``alphas`` and ``depth_map``."""
-    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, b.width, b.height, b.tile_size, b.memory)
+    size, shapes = (b.width, b.height, b.tile_size), (b.conics, b.opacities2d)
+    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, *size, b.memory, *shapes)
     gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
     rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids)
     outputs = (b.image, b.alphas, b.depth_map, b.transmittances, b.stops)
-    if b.by_tile:
-        composite_by_tile(*gaussians, b.radii, *rest, *outputs, *_sizes(b))
+    grid = (b.tiles.columns, b.tiles.rows)
+    if b.threads == "tile":
+        composite_by_tile(*gaussians, b.radii, *rest, *outputs, b.channels, b.color_stride, b.tile_size, *grid)
+    elif b.threads == "pixel":
+        composite_by_pixel(*gaussians, *rest, *outputs, b.channels, b.color_stride, b.tile_size, *grid)
     else:
-        composite_by_pixel(*gaussians, *rest, *outputs, *_sizes(b))
+        composite_by_block(b.channels, *gaussians, *rest, *outputs, b.color_stride, *grid)
 
 
 @ti.ad.grad_for(composite)
@@ -103,14 +128,28 @@ def composite_grad(b: Compositing) -> None:
     gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
     rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids, b.transmittances, b.stops)
     outputs = (b.image.grad, b.alphas.grad, b.depth_map.grad)
-    inputs = (*(array.grad for array in (*gaussians, b.colors, b.backgrounds)), b.means2d_abs)
-    if b.by_tile:
+    inputs = tuple(array.grad for array in (*gaussians, b.colors))
+    sizes = (b.channels, b.color_stride, b.tile_size, b.tiles.columns, b.tiles.rows)
+    if b.threads == "tile":
+        inputs += (b.backgrounds.grad, b.means2d_abs)
         tiles = b.cameras * b.tiles.rows * b.tiles.columns
         scratch = (scratch_array(b.cameras, b.height, b.width, 2), scratch_array(tiles, b.channels))
-        composite_by_tile_grad(*gaussians, b.radii, *rest, *outputs, *inputs, *scratch, *_sizes(b), b.absgrad)
+        composite_by_tile_grad(*gaussians, b.radii, *rest, *outputs, *inputs, *scratch, *sizes, b.absgrad)
+    elif b.threads == "pixel":
+        inputs += (b.backgrounds.grad, b.means2d_abs)
+        composite_by_pixel_grad(*gaussians, *rest, *outputs, *inputs, *sizes, b.absgrad, b.background_grad)
     else:
-        composite_by_pixel_grad(*gaussians, *rest, *outputs, *inputs, *_sizes(b), b.absgrad)
+        _composite_by_block_grad(b, gaussians, rest, outputs)
 
 
-def _sizes(b: Compositing) -> tuple[int, ...]:
-    return b.channels, b.color_stride, b.tile_size, b.tiles.columns, b.tiles.rows
+def _composite_by_block_grad(b: Compositing, gaussians, rest, outputs) -> None:
+    records = real_array(b.cameras * b.n, record_size(b.channels, b.absgrad))
+    if not b.background_grad:
+        claim_untouched([b.backgrounds.grad])  # it is left alone
+    layout = (b.color_stride, b.tiles.columns, b.tiles.rows, b.background_grad)
+    kind = (b.channels, b.absgrad)
+    composite_by_block_grad(*kind, *gaussians, *rest, *outputs, b.backgrounds.grad, records, *layout)
+    rows = [b.means2d.grad, b.conics.grad, b.depths.grad, b.opacities2d.grad, b.colors.grad, b.means2d_abs]
+    untouched = claim_untouched(rows)
+    sizes = (b.cameras, b.n, b.color_stride)
+    share_out_records(*kind, untouched, records, b.radii, b.conics, b.opacities2d, *rows, *sizes)

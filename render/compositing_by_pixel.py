@@ -6,10 +6,12 @@ The adjoint walks the list back to front and adds to each Gaussian's gradient wi
 
 import taichi as ti
 
+from kernels.launch import prepared
 from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, locate_pixel, mean_at
 from render.constants import ALPHA_MAX, ALPHA_MIN, CHANNELS_IN_REGISTERS, CUTOFF_SLACK, TRANSMITTANCE_MIN
 
 
+@prepared
 @ti.kernel
 def composite_by_pixel(
     means2d: ti.types.ndarray(ndim=3),
@@ -67,6 +69,7 @@ def composite_by_pixel(
                     stops[c, y, x] = stop
 
 
+@prepared
 @ti.kernel
 def composite_by_pixel_grad(
     means2d: ti.types.ndarray(ndim=3),
@@ -95,6 +98,7 @@ def composite_by_pixel_grad(
     columns: ti.i32,
     rows: ti.i32,
     absgrad: ti.i32,
+    background_wanted: ti.i32,
 ):
     for i in range(transmittances.shape[0] * rows * columns * tile_size * tile_size):
         at = locate_pixel(i, tile_size, columns, rows)
@@ -105,7 +109,8 @@ def composite_by_pixel_grad(
             for channel in range(channels):
                 bar = image_bar[c, y, x, channel]
                 behind += backgrounds[c, channel] * bar
-                backgrounds_bar[c, channel] += transmittance * bar
+                if background_wanted != 0:
+                    backgrounds_bar[c, channel] += transmittance * bar
             behind *= transmittance
             count = stops[c, y, x] - offsets[tile]
             for step in range(count):

@@ -7,6 +7,7 @@ The state of the pixels (transmittance, colour) lives in the output arrays.
 import taichi as ti
 
 from kernels.arrays import heavy_block_dim
+from kernels.launch import prepared
 from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, mean_at
 from render.constants import (
     ALPHA_MAX,
@@ -111,6 +112,7 @@ def _add_background(
                 image[c, y, x, channel] = image[c, y, x, channel] + transmittance * backgrounds[c, channel]
 
 
+@prepared
 @ti.kernel
 def composite_by_tile(
     means2d: ti.types.ndarray(ndim=3),
@@ -206,6 +208,7 @@ def _background_adjoint(
         backgrounds_bar[c, channel] += color_sums[tile, channel]
 
 
+@prepared
 @ti.kernel
 def composite_by_tile_grad(
     means2d: ti.types.ndarray(ndim=3),

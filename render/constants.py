@@ -52,11 +52,18 @@ tile, all but one of them empty, or a few hundred tiles would run on one thread.
 CHANNELS_IN_REGISTERS = 4
 """Colour sums that a GPU thread holds while it walks its tile's list: RGB, or RGB and one more."""
 
+BLOCK_CHANNELS_MAX = 8
+"""Channels up to which a tile's block of threads composites on CUDA: its kernels are compiled for the number, and hold
+a pixel's colour gradients in registers. RGB, or RGB and normals, and more."""
+
 CAMERA_BLOCK_CPU = 512
 """Gaussians a CPU thread handles before it adds its share of the camera's gradient: one atomic each for 16 numbers."""
 
 CAMERA_BLOCK_GPU = 16
-"""The same on a GPU, which needs many threads."""
+"""The same on a GPU, which needs many threads, at least."""
+
+CAMERA_BLOCKS_GPU = 16384
+"""Blocks of Gaussians on a GPU at most: all add to the same few numbers."""
 
 COLOR_OFFSET = 0.5
 """Added to the sum of spherical harmonics, so that coefficients of 0 are grey."""

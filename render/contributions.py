@@ -7,6 +7,7 @@ differentiable: indices and weights as they are.
 import taichi as ti
 
 from kernels.arrays import int_array, real_array
+from kernels.launch import prepared
 from render.blending import conic_at, falloff_exponent, locate_pixel, mean_at
 from render.constants import ALPHA_MAX, ALPHA_MIN, MEDIAN_TRANSMITTANCE, TRANSMITTANCE_MIN
 
@@ -46,6 +47,7 @@ def find_contributions(
     _find_contributions(means2d, conics, opacities2d, offsets, ids, *outputs, b.k, tile_size, columns, rows)
 
 
+@prepared
 @ti.kernel
 def _find_contributions(
     means2d: ti.types.ndarray(ndim=3),

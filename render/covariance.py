@@ -7,7 +7,8 @@
 
 import taichi as ti
 
-from kernels.arrays import real_array
+from kernels.arrays import real_array, scratch_array
+from kernels.launch import prepared
 from kernels.linalg import load_mat3, load_vec3, store_mat3
 
 
@@ -20,7 +21,7 @@ class Covariance:
         """(w, x, y, z), of any length but 0."""
         self.scales = real_array(n, 3, needs_grad=True)
         """Standard deviations along the axes. Unit: length."""
-        self.covars = real_array(n, 3, 3, needs_grad=True)
+        self.covars = scratch_array(n, 3, 3, needs_grad=True)
 
 
 @ti.ad.grad_replaced
@@ -72,6 +73,33 @@ def _scale_columns(m, s):
     return ti.Matrix([[m[i, j] * s[j] for j in ti.static(range(3))] for i in ti.static(range(3))])
 
 
+@ti.func
+def covariance_at(quats: ti.template(), scales: ti.template(), p):
+    """Σ of Gaussian ``p``."""
+    m = _scale_columns(_rotation(_unit_quaternion(quats, p)), load_vec3(scales, p))
+    return m @ m.transpose()
+
+
+@ti.func
+def add_covariance_adjoint(
+    quats: ti.template(), scales: ti.template(), p, g, quats_bar: ti.template(), scales_bar: ti.template()
+):
+    """Add to the gradients of a Gaussian's quaternion and scales, not atomically; ``g`` is that of Σ."""
+    q = _unit_quaternion(quats, p)
+    s = load_vec3(scales, p)
+    r = _rotation(q)
+    m_bar = (g + g.transpose()) @ _scale_columns(r, s)
+    for j in ti.static(range(3)):
+        dot = r[0, j] * m_bar[0, j] + r[1, j] * m_bar[1, j] + r[2, j] * m_bar[2, j]
+        scales_bar[p, j] = scales_bar[p, j] + dot
+    q_bar = _rotation_adjoint(q, _scale_columns(m_bar, s))
+    length = ti.Vector([quats[p, 0], quats[p, 1], quats[p, 2], quats[p, 3]]).norm()
+    q_bar = (q_bar - q.dot(q_bar) * q) / length
+    for i in ti.static(range(4)):
+        quats_bar[p, i] = quats_bar[p, i] + q_bar[i]
+
+
+@prepared
 @ti.kernel
 def _covariance(
     n: ti.i32,
@@ -80,10 +108,10 @@ def _covariance(
     covars: ti.types.ndarray(ndim=3),
 ):
     for p in range(n):
-        m = _scale_columns(_rotation(_unit_quaternion(quats, p)), load_vec3(scales, p))
-        store_mat3(covars, p, m @ m.transpose())
+        store_mat3(covars, p, covariance_at(quats, scales, p))
 
 
+@prepared
 @ti.kernel
 def _covariance_grad(
     n: ti.i32,
@@ -94,16 +122,4 @@ def _covariance_grad(
     scales_bar: ti.types.ndarray(ndim=2),
 ):
     for p in range(n):
-        q = _unit_quaternion(quats, p)
-        s = load_vec3(scales, p)
-        r = _rotation(q)
-        g = load_mat3(covars_bar, p)
-        m_bar = (g + g.transpose()) @ _scale_columns(r, s)
-        for j in ti.static(range(3)):
-            dot = r[0, j] * m_bar[0, j] + r[1, j] * m_bar[1, j] + r[2, j] * m_bar[2, j]
-            scales_bar[p, j] = scales_bar[p, j] + dot
-        q_bar = _rotation_adjoint(q, _scale_columns(m_bar, s))
-        length = ti.Vector([quats[p, 0], quats[p, 1], quats[p, 2], quats[p, 3]]).norm()
-        q_bar = (q_bar - q.dot(q_bar) * q) / length
-        for i in ti.static(range(4)):
-            quats_bar[p, i] = quats_bar[p, i] + q_bar[i]
+        add_covariance_adjoint(quats, scales, p, load_mat3(covars_bar, p), quats_bar, scales_bar)

@@ -15,10 +15,12 @@ from dataclasses import dataclass
 
 import taichi as ti
 
-from kernels.arrays import int_array, real_array
+from kernels.arrays import int_scratch_array, real_array, scratch_array
+from kernels.launch import prepared
 from kernels.linalg import load_mat3, load_vec3
 from render.camera_models import CAMERA_MODELS, jacobian_rows, pixel_at
 from render.constants import ALPHA_MIN, EXTENT_MAX, MAX_RADIUS
+from render.covariance import covariance_at
 from render.pinhole import focal, image_axes, principal, rotation, translation
 
 
@@ -45,58 +47,76 @@ class ProjectionSettings:
 
 
 class Projection:
-    """Arrays of one evaluation: ``n`` Gaussians seen by ``cameras`` cameras."""
+    """Arrays of one evaluation: ``n`` Gaussians seen by ``cameras`` cameras.
 
-    def __init__(self, cameras: int, n: int, settings: ProjectionSettings, needs_grad: bool = True):
-        self.cameras, self.n, self.settings = cameras, n, settings
+    Args:
+        by_axes: whether the Gaussians are given by ``quats`` and ``scales`` (render/covariance.py), not ``covars``.
+        camera_grad: whether the adjoint adds to the gradients of ``viewmats`` and ``Ks``.
+    """
+
+    def __init__(
+        self,
+        cameras: int,
+        n: int,
+        settings: ProjectionSettings,
+        needs_grad: bool = True,
+        camera_grad: bool = True,
+        by_axes: bool = False,
+    ):
+        self.by_axes = by_axes
+        self.cameras, self.n, self.settings, self.camera_grad = cameras, n, settings, camera_grad
         self.means = real_array(n, 3, needs_grad=needs_grad)
         """Centres in the world. Unit: length."""
-        self.covars = real_array(n, 3, 3, needs_grad=needs_grad)
-        """Covariances in the world; only the symmetric part counts. Unit: length²."""
+        if by_axes:
+            self.quats = real_array(n, 4, needs_grad=needs_grad)
+            """Rotations (w, x, y, z), of any length but 0."""
+            self.scales = real_array(n, 3, needs_grad=needs_grad)
+            """Standard deviations along the rotated axes. Unit: length."""
+        else:
+            self.covars = real_array(n, 3, 3, needs_grad=needs_grad)
+            """Covariances in the world; only the symmetric part counts. Unit: length²."""
         self.opacities = real_array(n, needs_grad=needs_grad)
         """In [0, 1]."""
         self.viewmats = real_array(cameras, 4, 4, needs_grad=needs_grad)
         """World to camera, column vectors."""
         self.Ks = real_array(cameras, 3, 3, needs_grad=needs_grad)
         """Pinhole intrinsics. Unit: pixel."""
-        self.radii = int_array(cameras, n, 2)
+        self.radii = int_scratch_array(cameras, n, 2)
         """Half the box that holds all of a Gaussian that can be seen; 0 where it is left out. Unit: pixel."""
-        self.means2d = real_array(cameras, n, 2, needs_grad=needs_grad)
+        self.means2d = scratch_array(cameras, n, 2, needs_grad=needs_grad)
         """Centres in the image. Unit: pixel."""
-        self.depths = real_array(cameras, n, needs_grad=needs_grad)
+        self.depths = scratch_array(cameras, n, needs_grad=needs_grad)
         """z in the camera's frame. Unit: length."""
-        self.conics = real_array(cameras, n, 3, needs_grad=needs_grad)
+        self.conics = scratch_array(cameras, n, 3, needs_grad=needs_grad)
         """Inverse of the 2D covariance: xx, xy, yy. Unit: pixel⁻²."""
-        self.opacities2d = real_array(cameras, n, needs_grad=needs_grad)
+        self.opacities2d = scratch_array(cameras, n, needs_grad=needs_grad)
         """Opacities as the image shows them: lowered if antialiased."""
+
+    @property
+    def shapes(self) -> tuple[ti.Ndarray, ti.Ndarray]:
+        """What gives the Gaussians their shapes, as two arguments of the kernels."""
+        return (self.quats, self.scales) if self.by_axes else (self.covars, self.covars)
 
 
 @ti.ad.grad_replaced
 def project(b: Projection) -> None:
     """``radii``, ``means2d``, ``depths``, ``conics``, ``opacities2d`` from the rest; 0 for what is left out."""
     s = b.settings
-    _project(
-        CAMERA_MODELS.index(s.camera_model),
-        b.cameras,
-        b.n,
-        b.means,
-        b.covars,
-        b.opacities,
-        b.viewmats,
-        b.Ks,
-        b.radii,
-        b.means2d,
-        b.depths,
-        b.conics,
-        b.opacities2d,
-        s.width,
-        s.height,
-        s.near_plane,
-        s.far_plane,
-        s.radius_clip,
-        s.eps2d,
-        s.antialiased,
-    )
+    inputs = (b.means, *b.shapes, b.opacities, b.viewmats, b.Ks)
+    outputs = (b.radii, b.means2d, b.depths, b.conics, b.opacities2d)
+    limits = (s.width, s.height, s.near_plane, s.far_plane, s.radius_clip, s.eps2d, s.antialiased)
+    _project(CAMERA_MODELS.index(s.camera_model), b.by_axes, b.cameras, b.n, *inputs, *outputs, *limits)
+
+
+@ti.func
+def world_covariance(by_axes: ti.template(), first: ti.template(), second: ti.template(), p):
+    """Σ of Gaussian ``p`` from the ``shapes`` of a projection."""
+    sigma = ti.Matrix.zero(float, 3, 3)
+    if ti.static(by_axes):
+        sigma = covariance_at(first, second, p)
+    else:
+        sigma = symmetric(load_mat3(first, p))
+    return sigma
 
 
 @ti.func
@@ -129,13 +149,16 @@ def in_image(mean2d, radii, width, height):
     return x + radii[0] > 0 and x - radii[0] < width and y + radii[1] > 0 and y - radii[1] < height
 
 
+@prepared
 @ti.kernel
 def _project(
     model: ti.template(),
+    by_axes: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
     means: ti.types.ndarray(ndim=2),
-    covars: ti.types.ndarray(ndim=3),
+    first_shapes: ti.types.ndarray(),
+    second_shapes: ti.types.ndarray(),
     opacities: ti.types.ndarray(ndim=1),
     viewmats: ti.types.ndarray(ndim=3),
     Ks: ti.types.ndarray(ndim=3),
@@ -161,7 +184,7 @@ def _project(
         if z > 0 and near_plane <= z <= far_plane:
             f, k = focal(Ks, c), principal(Ks, c)
             j0, j1 = jacobian_rows(model, centre, f, k, width, height)
-            cov = w @ symmetric(load_mat3(covars, p)) @ w.transpose()
+            cov = w @ world_covariance(by_axes, first_shapes, second_shapes, p) @ w.transpose()
             xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
             det = (xx + eps2d) * (yy + eps2d) - xy * xy
             if det > 0 and xx + eps2d > 0:

@@ -14,44 +14,43 @@ What u and J give to p and to the intrinsics is in render/camera_models_adjoint.
 
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim, runs_on_cpu
-from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
+from kernels.arrays import claim_untouched, heavy_block_dim, runs_on_cpu
+from kernels.launch import prepared
+from kernels.linalg import add_mat3, add_vec3, load_vec3
 from render.camera_models import CAMERA_MODELS, jacobian_rows
 from render.camera_models_adjoint import camera_adjoint
-from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, COMPENSATION_MIN
+from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, CAMERA_BLOCKS_GPU, COMPENSATION_MIN
+from render.covariance import add_covariance_adjoint
 from render.pinhole import focal, image_axes, principal, rotation, translation
-from render.projection import Projection, compensation, project, symmetric
+from render.projection import Projection, compensation, project, world_covariance
 
 
 @ti.ad.grad_for(project)
 def project_grad(b: Projection) -> None:
     """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what the outputs' say."""
     s = b.settings
-    _project_grad(
-        CAMERA_MODELS.index(s.camera_model),
-        b.cameras,
-        b.n,
-        b.means,
-        b.covars,
-        b.opacities,
-        b.viewmats,
-        b.Ks,
-        b.radii,
-        b.means2d.grad,
-        b.depths.grad,
-        b.conics.grad,
-        b.opacities2d.grad,
-        b.means.grad,
-        b.covars.grad,
-        b.opacities.grad,
-        b.viewmats.grad,
-        b.Ks.grad,
-        s.width,
-        s.height,
-        s.eps2d,
-        s.antialiased,
-        CAMERA_BLOCK_CPU if runs_on_cpu() else CAMERA_BLOCK_GPU,
-    )
+    inputs = (b.means, *b.shapes, b.opacities, b.viewmats, b.Ks, b.radii)
+    outputs = (b.means2d.grad, b.depths.grad, b.conics.grad, b.opacities2d.grad)
+    rows = [array.grad for array in (b.means, *b.shapes, b.opacities)]
+    cameras = (b.viewmats.grad, b.Ks.grad)
+    if not b.camera_grad:
+        claim_untouched(cameras)  # they are left alone
+    limits = (s.width, s.height, s.eps2d, s.antialiased, b.camera_grad)
+    kind = (CAMERA_MODELS.index(s.camera_model), b.by_axes, claim_untouched(rows))
+    blocks = camera_blocks(b.n, b.camera_grad)
+    _project_grad(*kind, b.cameras, b.n, *inputs, *outputs, *rows, *cameras, *limits, *blocks)
+
+
+def camera_blocks(n: int, camera_grad: bool) -> tuple[int, int, int, int]:
+    """How threads share out ``n`` Gaussians: blocks, Gaussians of one, strides from block to block and within one.
+
+    A block adds its share of the camera's gradient once. On a GPU neighbouring threads take neighbouring Gaussians.
+    """
+    if runs_on_cpu():
+        return -(-n // CAMERA_BLOCK_CPU), CAMERA_BLOCK_CPU, CAMERA_BLOCK_CPU, 1
+    size = max(CAMERA_BLOCK_GPU, -(-n // CAMERA_BLOCKS_GPU)) if camera_grad else 1
+    blocks = -(-n // size)
+    return blocks, size, 1, blocks
 
 
 @ti.func
@@ -74,13 +73,40 @@ def _compensation_adjoint(factor, factor_bar, conic, eps2d):
     return g
 
 
+@ti.func
+def _clear_rows(
+    by_axes: ti.template(),
+    p,
+    means_bar: ti.template(),
+    first_shapes_bar: ti.template(),
+    second_shapes_bar: ti.template(),
+    opacities_bar: ti.template(),
+):
+    """Set the gradients of Gaussian ``p`` to 0."""
+    opacities_bar[p] = 0.0
+    for i in ti.static(range(3)):
+        means_bar[p, i] = 0.0
+        if ti.static(by_axes):
+            second_shapes_bar[p, i] = 0.0
+        else:
+            for j in ti.static(range(3)):
+                first_shapes_bar[p, i, j] = 0.0
+    if ti.static(by_axes):
+        for i in ti.static(range(4)):
+            first_shapes_bar[p, i] = 0.0
+
+
+@prepared
 @ti.kernel
 def _project_grad(
     model: ti.template(),
+    by_axes: ti.template(),
+    untouched: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
     means: ti.types.ndarray(ndim=2),
-    covars: ti.types.ndarray(ndim=3),
+    first_shapes: ti.types.ndarray(),
+    second_shapes: ti.types.ndarray(),
     opacities: ti.types.ndarray(ndim=1),
     viewmats: ti.types.ndarray(ndim=3),
     Ks: ti.types.ndarray(ndim=3),
@@ -90,7 +116,8 @@ def _project_grad(
     conics_bar: ti.types.ndarray(ndim=3),
     opacities2d_bar: ti.types.ndarray(ndim=2),
     means_bar: ti.types.ndarray(ndim=2),
-    covars_bar: ti.types.ndarray(ndim=3),
+    first_shapes_bar: ti.types.ndarray(),
+    second_shapes_bar: ti.types.ndarray(),
     opacities_bar: ti.types.ndarray(ndim=1),
     viewmats_bar: ti.types.ndarray(ndim=3),
     Ks_bar: ti.types.ndarray(ndim=3),
@@ -98,19 +125,30 @@ def _project_grad(
     height: float,
     eps2d: float,
     antialiased: ti.i32,
+    camera_wanted: ti.i32,
+    blocks: ti.i32,
     block_size: ti.i32,
+    block_stride: ti.i32,
+    stride: ti.i32,
 ):
     # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for block in range((n + block_size - 1) // block_size):
+    for block in range(blocks):
+        if ti.static(untouched):
+            for turn in range(block_size):
+                p = block * block_stride + turn * stride
+                if p < n:
+                    _clear_rows(by_axes, p, means_bar, first_shapes_bar, second_shapes_bar, opacities_bar)
         for c in range(cameras):
             w, t, f, k = rotation(viewmats, c), translation(viewmats, c), focal(Ks, c), principal(Ks, c)
             w_bar, t_bar = 0.0 * w, 0.0 * t
             axes = image_axes(Ks, c)
             axes_bar, k_bar = 0.0 * axes, 0.0 * k
-            for p in range(block * block_size, ti.min((block + 1) * block_size, n)):
-                if radii[c, p, 0] > 0:
-                    mean, sigma = load_vec3(means, p), symmetric(load_mat3(covars, p))
+            for turn in range(block_size):
+                p = block * block_stride + turn * stride
+                if p < n and radii[c, p, 0] > 0:
+                    mean = load_vec3(means, p)
+                    sigma = world_covariance(by_axes, first_shapes, second_shapes, p)
                     centre = w @ mean + t
                     j0, j1 = jacobian_rows(model, centre, f, k, width, height)
                     cov = w @ sigma @ w.transpose()
@@ -141,18 +179,25 @@ def _project_grad(
                     k_bar += k_add
 
                     cov_w = cov_bar @ w
-                    add_mat3(covars_bar, p, w.transpose() @ cov_w)
+                    sigma_bar = w.transpose() @ cov_w
+                    if ti.static(by_axes):
+                        add_covariance_adjoint(
+                            first_shapes, second_shapes, p, sigma_bar, first_shapes_bar, second_shapes_bar
+                        )
+                    else:
+                        add_mat3(first_shapes_bar, p, sigma_bar)
                     add_vec3(means_bar, p, w.transpose() @ centre_bar)
                     w_bar += 2.0 * cov_w @ sigma + centre_bar.outer_product(mean)
                     t_bar += centre_bar
-            for i in ti.static(range(3)):
-                for j in ti.static(range(3)):
-                    viewmats_bar[c, i, j] += w_bar[i, j]
-                viewmats_bar[c, i, 3] += t_bar[i]
-            for i in ti.static(range(2)):
-                for j in ti.static(range(2)):
-                    Ks_bar[c, i, j] += axes_bar[i, j]
-                Ks_bar[c, i, 2] += k_bar[i]
+            if camera_wanted != 0:
+                for i in ti.static(range(3)):
+                    for j in ti.static(range(3)):
+                        viewmats_bar[c, i, j] += w_bar[i, j]
+                    viewmats_bar[c, i, 3] += t_bar[i]
+                for i in ti.static(range(2)):
+                    for j in ti.static(range(2)):
+                        Ks_bar[c, i, j] += axes_bar[i, j]
+                    Ks_bar[c, i, 2] += k_bar[i]
 
 
 @ti.func

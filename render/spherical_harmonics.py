@@ -12,12 +12,14 @@ rest keep their appearance when the Gaussian turns by R. The adjoint, with g = Î
 
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim, int_array, real_array, runs_on_cpu
+from kernels.arrays import heavy_block_dim, int_array, real_array, scratch_array
+from kernels.launch import prepared
 from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
-from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, COLOR_OFFSET, DIRECTION_MIN
+from render.constants import COLOR_OFFSET, DIRECTION_MIN
 from render.harmonic_basis import basis_size, harmonic_basis, harmonic_gradient
 from render.pinhole import rotation, translation
 from render.projection import Projection
+from render.projection_adjoint import camera_blocks
 
 
 class SphericalHarmonics:
@@ -29,6 +31,7 @@ class SphericalHarmonics:
         coeffs_per_camera: whether ``coeffs`` has a row for each camera or one for all.
         rotated: whether ``frames`` turn the directions.
         as_colors: add 1/2 and cut off below 0; else the plain sum.
+        camera_grad: whether the adjoint adds to the gradient of ``viewmats``.
         projection: share its means, viewmats and radii, so that a tape leads on; else they are new arrays.
     """
 
@@ -45,8 +48,10 @@ class SphericalHarmonics:
         as_colors: bool = True,
         projection: Projection | None = None,
         needs_grad: bool = True,
+        camera_grad: bool = True,
     ):
         self.cameras, self.n, self.degree, self.channels = cameras, n, degree, channels
+        self.camera_grad = camera_grad
         self.rotated, self.as_colors, self.coeff_stride = rotated, as_colors, int(coeffs_per_camera)
         if projection is None:
             self.means = real_array(n, 3, needs_grad=needs_grad)
@@ -59,7 +64,7 @@ class SphericalHarmonics:
         """[C or 1, N, bases, channels]."""
         self.frames = real_array(n if rotated else 1, 3, 3, needs_grad=needs_grad)
         """Rotations R from the frame of the coefficients to the world [N, 3, 3], if ``rotated``."""
-        self.colors = real_array(cameras, n, channels, needs_grad=needs_grad)
+        self.colors = scratch_array(cameras, n, channels, needs_grad=needs_grad)
         """[C, N, channels]; 0 where the radii are 0."""
 
 
@@ -77,8 +82,8 @@ def spherical_harmonics_grad(b: SphericalHarmonics) -> None:
     inputs = (b.means, b.viewmats, b.radii, b.coeffs, b.frames, b.colors, b.colors.grad)
     gradients = (b.means.grad, b.viewmats.grad, b.coeffs.grad, b.frames.grad)
     sizes = (b.cameras, b.n, b.channels, b.coeff_stride, b.rotated, b.as_colors)
-    block = CAMERA_BLOCK_CPU if runs_on_cpu() else CAMERA_BLOCK_GPU
-    _spherical_harmonics_grad(b.degree, *inputs, *gradients, *sizes, block)
+    blocks = camera_blocks(b.n, b.camera_grad)
+    _spherical_harmonics_grad(b.degree, *inputs, *gradients, *sizes, b.camera_grad, *blocks)
 
 
 @ti.func
@@ -99,6 +104,7 @@ def _direction_adjoint(v, u_bar):
     return (u_bar - u.dot(u_bar) * u) / ti.max(v.norm(), DIRECTION_MIN)
 
 
+@prepared
 @ti.kernel
 def _spherical_harmonics(
     degree: ti.template(),
@@ -133,6 +139,7 @@ def _spherical_harmonics(
                 colors[c, p, channel] = 0.0
 
 
+@prepared
 @ti.kernel
 def _spherical_harmonics_grad(
     degree: ti.template(),
@@ -153,15 +160,20 @@ def _spherical_harmonics_grad(
     coeff_stride: ti.i32,
     rotated: ti.i32,
     as_colors: ti.i32,
+    camera_wanted: ti.i32,
+    blocks: ti.i32,
     block_size: ti.i32,
+    block_stride: ti.i32,
+    stride: ti.i32,
 ):
     # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for block in range((n + block_size - 1) // block_size):
+    for block in range(blocks):
         for c in range(cameras):
             eye, eye_bar = _eye(viewmats, c), ti.Vector([0.0, 0.0, 0.0])
-            for p in range(block * block_size, ti.min((block + 1) * block_size, n)):
-                if radii[c, p, 0] > 0:
+            for turn in range(block_size):
+                p = block * block_stride + turn * stride
+                if p < n and radii[c, p, 0] > 0:
                     view = load_vec3(means, p) - eye
                     u = _direction(view)
                     turned = u
@@ -184,8 +196,9 @@ def _spherical_harmonics_grad(
                     view_bar = _direction_adjoint(view, u_bar)
                     add_vec3(means_bar, p, view_bar)
                     eye_bar -= view_bar
-            t_bar = -(rotation(viewmats, c).inverse().transpose() @ eye_bar)
-            for i in ti.static(range(3)):
-                for j in ti.static(range(3)):
-                    viewmats_bar[c, i, j] += t_bar[i] * eye[j]
-                viewmats_bar[c, i, 3] += t_bar[i]
+            if camera_wanted != 0:
+                t_bar = -(rotation(viewmats, c).inverse().transpose() @ eye_bar)
+                for i in ti.static(range(3)):
+                    for j in ti.static(range(3)):
+                        viewmats_bar[c, i, j] += t_bar[i] * eye[j]
+                    viewmats_bar[c, i, 3] += t_bar[i]

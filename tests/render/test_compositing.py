@@ -20,19 +20,19 @@ def numpy_scene():
     return {name: value.numpy() for name, value in scene.items() if not isinstance(value, int)}
 
 
-def make_stages(scene, by_tile):
+def make_stages(scene, threads):
     projection = Projection(CAMERAS, N, ProjectionSettings(WIDTH, HEIGHT))
     for name in ("means", "covars", "opacities", "viewmats", "Ks"):
         getattr(projection, name).from_numpy(scene[name])
-    stage = Compositing(CAMERAS, N, CHANNELS, WIDTH, HEIGHT, projection=projection, by_tile=by_tile, absgrad=True)
+    stage = Compositing(CAMERAS, N, CHANNELS, WIDTH, HEIGHT, projection=projection, threads=threads, absgrad=True)
     stage.colors.from_numpy(scene["colors"][None])
     stage.backgrounds.from_numpy(scene["backgrounds"])
     return projection, stage
 
 
-def evaluate(by_tile):
+def evaluate(threads):
     scene, rng = numpy_scene(), np.random.default_rng(0)
-    projection, stage = make_stages(scene, by_tile)
+    projection, stage = make_stages(scene, threads)
     project(projection)
     composite(stage)
     outputs = (stage.image, stage.alphas, stage.depth_map)
@@ -46,12 +46,12 @@ def evaluate(by_tile):
 
 
 def test_threads_by_tile_and_by_pixel_agree():
-    for by_tile, by_pixel in zip(evaluate(True), evaluate(False), strict=True):
+    for by_tile, by_pixel in zip(evaluate("tile"), evaluate("pixel"), strict=True):
         np.testing.assert_allclose(by_pixel, by_tile, rtol=0, atol=1e-11 * np.abs(by_tile).max())
 
 
 def test_gradients_are_added_to_what_is_there():
-    projection, stage = make_stages(numpy_scene(), by_tile=True)
+    projection, stage = make_stages(numpy_scene(), threads="tile")
     project(projection)
     composite(stage)
     stage.image.grad.fill(1.0)

@@ -154,7 +154,9 @@ def test_keys_are_sorted_and_name_camera_tile_and_depth():
 def test_the_binning_stage_makes_the_same_lists():
     scene = random_scene(n=40)
     meta = draw(scene)[2]
-    lists = bin_gaussians(meta["means2d"], meta["radii"], meta["depths"], scene["width"], scene["height"])
+    projected = [meta[name] for name in ("means2d", "radii", "depths")]
+    shapes = {name: meta[name] for name in ("conics", "opacities")}
+    lists = bin_gaussians(*projected, scene["width"], scene["height"], **shapes)
     for name in ("tiles_per_gauss", "isect_offsets", "flatten_ids"):
         assert (getattr(lists, name) == meta[name]).all()
 
