@@ -119,11 +119,11 @@ def _shape(body: BodyConfig, spacing: float) -> np.ndarray:
 
 
 def _rotation(vector: tuple[float, float, float]) -> np.ndarray:
-    """The rotation [3, 3] about the axis ``vector`` by its length in degrees (Rodrigues's formula)."""
-    angle = np.radians(np.linalg.norm(vector))
+    """The rotation [3, 3] about the axis ``vector`` by its length in radians (Rodrigues's formula)."""
+    angle = np.linalg.norm(vector)
     if not angle:
         return np.eye(3)
-    a, b, c = np.asarray(vector) / np.linalg.norm(vector)
+    a, b, c = np.asarray(vector) / angle
     K = np.array([[0, -c, b], [c, 0, -a], [-b, a, 0]])
     return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K
 

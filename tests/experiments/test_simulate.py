@@ -129,7 +129,7 @@ def test_the_resolved_config_runs_again(tmp_path):
         "bodies.1.flows=null",
         "bodies.1.sphere=null",
         "bodies.1.cylinder=[0.1,0.4]",
-        "bodies.1.rotation=[0,0,90]",
+        "bodies.1.rotation=[0,0,1.5707963]",
     ]
     mesh = ["bodies.0.box=null", "bodies.0.mesh=sphere", "bodies.0.extent=0.4"]
     _, output = _run(tmp_path, *turned, *mesh, "frames=1")
