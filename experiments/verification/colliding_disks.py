@@ -1,28 +1,35 @@
 """Two elastic disks that meet head on and part again."""
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bridge.diffmpm import DiffMPM
-from experiments.verification.case import Case, Curve, Outcome, Panel, reported, vanishing, within
+from experiments.verification.case import Case, Check, Curve, Outcome, Panel, reported, vanishing, within
 from experiments.verification.scenes import MIDDLE, box, cell_centres, lattice, solid
 
-RADIUS, SPEED, SPACING, PER_CELL = 0.2, 0.1, 0.05, 2
+RADIUS, SPEED, PER_CELL = 0.2, 0.1, 2
 CENTRES = ((0.2, 0.2), (0.8, 0.8))
-DT, DURATION, EVERY = 2e-3, 3.4, 5
+CELLS = (20, 40, 80, 160)
+"""Cells along the unit square; 20 is the original."""
+STEP, DURATION, FRAMES = 0.4, 3.4, 170
+"""Time step in cells (dt = STEP × spacing), length of the run, recorded states."""
 MATERIAL = solid(1000.0, 0.3, 1000.0, law="neo_hookean")
 CONTACT = (math.dist(*CENTRES) - 2 * RADIUS) / (2 * math.sqrt(2) * SPEED)
+FINE = 160
 TEXT = r"""Sulsky, Chen and Schreyer (1994): disks of radius 0.2 at (0.2, 0.2) and (0.8, 0.8), $E = 1000$, $\nu = 0.3$, $\rho = 1000$, velocities
-$\pm(0.1, 0.1)$, cells of 1/20, four particles per cell, plane strain. The disks touch at $t = 1.59$; on a grid they feel each other when they share
-nodes, up to two cells of distance earlier. Total momentum stays 0, total energy does not grow, and most of the kinetic energy comes back."""
+$\pm(0.1, 0.1)$, four particles per cell, plane strain. Total momentum stays 0 and total energy does not grow. The disks touch at
+$t = 1.59$; on the grid they feel each other as soon as they share nodes, which two quadratic splines of 1.5 cells do at 3 cells of distance.
+Kinetic energy should come back to 90 to 95 %, the rest going into vibration. The APIC filter takes what one cell does not resolve, in
+every step: on the original grid of 1/20 the loss is large, it grows with the number of steps, and it vanishes with dx. The claim is for the finest grid."""
 
 
-def disks() -> tuple[Tensor, Tensor]:
+def disks(spacing: float) -> tuple[Tensor, Tensor]:
     """Positions and velocities."""
-    pitch = SPACING / PER_CELL
+    pitch = spacing / PER_CELL
     axis = cell_centres(0.0, 1.0, pitch)
     grid = lattice(axis, axis, MIDDLE)
     parts = [grid[(grid[:, :2] - torch.tensor(c, dtype=torch.float64)).norm(dim=1) <= RADIUS] for c in CENTRES]
@@ -37,54 +44,91 @@ def neo_hookean_energy(F: Tensor, volume: float) -> float:
     return float(volume * psi.sum())
 
 
-def run() -> Outcome:
-    """Energies and momentum over the whole encounter."""
-    x, v = disks()
-    volume = SPACING**3 / PER_CELL**2
-    mass = MATERIAL.density * volume
-    config = box((-0.1, -0.1, None), (1.1, 1.1, None), SPACING, DT, MATERIAL)
+@dataclass(frozen=True)
+class Encounter:
+    """One run: the recorded times, energies over the initial one, and positions."""
+
+    t: np.ndarray
+    kinetic: np.ndarray
+    elastic: np.ndarray
+    momentum: float
+    """Largest |Σ m v| / Σ m |v|."""
+    positions: list[Tensor]
+
+    @property
+    def total(self) -> np.ndarray:
+        """Kinetic and elastic."""
+        return self.kinetic + self.elastic
+
+    @property
+    def rise(self) -> float:
+        """The largest rise of the total energy above its lowest value so far."""
+        return float(np.maximum(self.total[1:] - np.minimum.accumulate(self.total)[:-1], 0).max())
+
+    @property
+    def gap(self) -> float:
+        """Distance of the disks when the kinetic energy has fallen by a thousandth."""
+        start = float(self.t[np.argmax(self.kinetic < 0.999 * self.kinetic[0])])
+        return (CONTACT - start) * 2 * math.sqrt(2) * SPEED
+
+
+def meet(cells: int) -> Encounter:
+    """Simulate on a grid of that many cells along the unit square."""
+    spacing = 1 / cells
+    x, v = disks(spacing)
+    volume = spacing**3 / PER_CELL**2
+    every = max(1, round(DURATION / (STEP * spacing) / FRAMES))
+    dt = DURATION / (FRAMES * every)
+    config = box((-0.1, -0.1, None), (1.1, 1.1, None), spacing, dt, MATERIAL)
     with torch.no_grad():
-        state = DiffMPM(config)(x, v, steps=round(DURATION / DT), volume=volume, record_every=EVERY)
-    frames = state.frames
-    t = DT * EVERY * np.arange(len(frames) + 1)
+        frames = DiffMPM(config)(x, v, steps=FRAMES * every, volume=volume, record_every=every).frames
+    mass = MATERIAL.density * volume
     kinetic = np.array([0.5 * mass * float((value**2).sum()) for value in (v, *(f.v for f in frames))])
     elastic = np.array([0.0, *(neo_hookean_energy(f.F, volume) for f in frames)])
-    total = kinetic + elastic
-    momentum = max(float(f.v.sum(0).norm()) for f in frames) / float(v.norm(dim=1).sum())
-    start = float(t[np.argmax(kinetic < 0.999 * kinetic[0])])
-    middle = len(x) // 2
-    apart = float((frames[-1].x[middle:].mean(0) - frames[-1].x[:middle].mean(0)).norm())
-    rise = float(np.maximum(total[1:] - np.minimum.accumulate(total)[:-1], 0).max() / total[0])
+    return Encounter(
+        dt * every * np.arange(FRAMES + 1),
+        kinetic / kinetic[0],
+        elastic / kinetic[0],
+        max(float(f.v.sum(0).norm()) for f in frames) / float(v.norm(dim=1).sum()),
+        [x, *(f.x for f in frames)],
+    )
+
+
+def run(resolutions: tuple[int, ...] = CELLS) -> Outcome:
+    """Momentum, energy and contact on every grid; the energy that comes back is claimed for the finest."""
+    checks: list[Check] = []
+    curves = []
+    for cells in resolutions:
+        found = meet(cells)
+        name = f"dx = 1/{cells}"
+        checks += [
+            vanishing(f"total momentum / Σ m |v|, {name}", found.momentum, 1e-12),
+            vanishing(f"largest rise of the total energy / initial, {name}", found.rise, 0.01),
+            vanishing(f"gap at first contact in cells, {name}", found.gap * cells, 3.0),
+        ]
+        back = f"kinetic energy at the end / at the start, {name}", float(found.kinetic[-1])
+        checks.append(within(*back, 0.925, 0.025) if cells >= FINE else reported(*back))
+        checks.append(reported(f"total energy at the end / at the start, {name}", float(found.total[-1])))
+        curves.append(Curve(f"kinetic, {name}", found.t, found.kinetic))
+    curves += [
+        Curve(f"total, {name}", found.t, found.total),
+        Curve("geometric contact", [CONTACT, CONTACT], [0, 1], exact=True),
+    ]
     return Outcome(
+        checks,
         [
-            vanishing("total momentum / Σ m |v|", momentum, 1e-12),
-            vanishing("largest rise of the total energy / initial", rise, 0.01),
-            within("time of first contact", start, CONTACT, 2 * SPACING / (2 * math.sqrt(2) * SPEED)),
-            within("kinetic energy at the end / at the start", float(kinetic[-1] / kinetic[0]), 0.925, 0.075),
-            reported("total energy at the end / at the start", float(total[-1] / total[0])),
-            reported("distance of the centres at the end", apart),
-        ],
-        [
-            Panel(
-                "energy",
-                "time",
-                "energy / initial",
-                [
-                    Curve("kinetic", t, kinetic / total[0]),
-                    Curve("elastic", t, elastic / total[0]),
-                    Curve("total", t, total / total[0]),
-                    Curve("geometric contact", [CONTACT, CONTACT], [0, 1], exact=True),
-                ],
-            ),
-            Panel("particles", "x", "y", _snapshots(x, frames, t), equal=True),
+            Panel("energy", "time", "energy / initial", curves),
+            Panel(f"particles, {name}", "x", "y", _snapshots(found), equal=True),
         ],
     )
 
 
-def _snapshots(x, frames, t) -> list[Curve]:
-    closest = min(range(len(frames)), key=lambda i: float((frames[i].v ** 2).sum()))
-    chosen = {"start": x, f"t = {t[closest + 1]:.2f}": frames[closest].x, f"t = {t[-1]:.1f}": frames[-1].x}
-    return [Curve(name, p[:, 0].numpy(), p[:, 1].numpy(), points=True) for name, p in chosen.items()]
+def _snapshots(found: Encounter) -> list[Curve]:
+    chosen = (0, int(np.argmin(found.kinetic)), FRAMES)
+    return [
+        Curve(f"t = {found.t[i]:.2f}", found.positions[i][:, 0].numpy(), found.positions[i][:, 1].numpy(), points=True)
+        for i in chosen
+    ]
 
 
 CASE = Case("colliding_disks", "Colliding disks", TEXT, run)

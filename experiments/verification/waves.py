@@ -16,7 +16,9 @@ AMPLITUDE = 1e-4
 TEXT = r"""A pulse of one raised cosine, 20 cells long, with $\partial u / \partial x = -v / c$ so that it travels one way only, in a bar whose transverse
 motion (for shear: longitudinal motion) is suppressed:
 
-$$c_p = \sqrt{(\lambda + 2 \mu) / \rho}, \qquad c_s = \sqrt{\mu / \rho} .$$
+```math
+c_p = \sqrt{(\lambda + 2 \mu) / \rho}, \qquad c_s = \sqrt{\mu / \rho} .
+```
 
 The speed is the distance of the peak's way over three wavelengths by its time. $E = 100$, $\nu = 0.3$, $\rho = 1$; small amplitude
 (strain $10^{-4}$), so the speed is the linear one."""

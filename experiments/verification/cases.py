@@ -1,0 +1,30 @@
+"""All cases in the order of the report."""
+
+from experiments.verification import (
+    affine_field,
+    bar_vibration,
+    cantilever,
+    colliding_disks,
+    conservation,
+    convergence,
+    free_fall,
+    gradient_growth,
+    gradients,
+    rigid_rotation,
+    waves,
+)
+
+CASES = (
+    conservation.TRANSFERS,
+    conservation.DRIFT,
+    affine_field.CASE,
+    free_fall.CASE,
+    rigid_rotation.CASE,
+    bar_vibration.CASE,
+    waves.CASE,
+    colliding_disks.CASE,
+    cantilever.CASE,
+    convergence.CASE,
+    gradient_growth.CASE,
+    gradients.CASE,
+)
