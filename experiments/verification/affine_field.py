@@ -7,8 +7,9 @@ from experiments.verification.case import Case, Outcome, vanishing
 from experiments.verification.scenes import box, solid
 
 PARTICLES = 400
-TEXT = r"""$v = A x + b$ and $C = A$ on scattered particles of random masses come back after P2G and G2P as they were (Jiang et al. 2015): both
-transfers reproduce linear fields, at the body's border too. The exact flow of one step is then $F' = (I + \Delta t A) F$."""
+TEXT = r"""$v = A x + b$ and $C = A$ on scattered particles of random masses come back after P2G and G2P as they were
+(Jiang et al. 2015): both transfers reproduce linear fields, at the body's border too. The exact flow of one step is
+then $F' = (I + \Delta t A) F$."""
 
 
 def run() -> Outcome:

@@ -16,15 +16,15 @@ GRAVITY = DEFLECTION * 8 * YOUNG * HEIGHT**2 / 12 / (DENSITY * LENGTH**4)
 FREQUENCY = 1.8751**2 / (2 * math.pi) * math.sqrt(YOUNG * HEIGHT**2 / 12 / (DENSITY * LENGTH**4))
 COURANT, PER_CELL, EVERY = 0.4, 2, 20
 CELLS = (4, 6, 8)
-TEXT = r"""Length 10, height 1, $\nu = 0$ (so that plane strain is plane stress), clamped at $x = 0$, weight switched on at $t = 0$. The beam swings about its
-static shape in its first mode. Euler and Bernoulli:
+TEXT = r"""Length 10, height 1, $\nu = 0$ (so that plane strain is plane stress), clamped at $x = 0$, weight switched
+on at $t = 0$. The beam swings about its static shape in its first mode. Euler and Bernoulli:
 
 ```math
 f_1 = \frac{1.8751^2}{2 \pi} \sqrt{\frac{E I}{\rho A L^4}}, \qquad \delta = \frac{\rho g A L^4}{8 E I} .
 ```
 
-$f_1$ is from the zeros of the tip's velocity, $\delta$ the tip's mean over one period; $g$ makes it 0.05. Shear (Timoshenko) adds 0.8 % to $\delta$ at this
-slenderness. Four particles per cell."""
+$f_1$ is from the zeros of the tip's velocity, $\delta$ the tip's mean over one period; $g$ makes it 0.05. Shear
+(Timoshenko) adds 0.8 % to $\delta$ at this slenderness. Four particles per cell."""
 
 
 def tip(cells: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

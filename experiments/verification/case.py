@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from numpy.typing import ArrayLike
+
 
 @dataclass(frozen=True)
 class Check:
@@ -48,8 +50,8 @@ class Curve:
     """A line of a plot; what is exact is drawn dashed."""
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: ArrayLike
+    y: ArrayLike
     exact: bool = False
     points: bool = False
     """Draw markers, for measurements that are few or belong to particles."""

@@ -12,14 +12,16 @@ from experiments.verification.scenes import box, cell_centres, lattice, solid
 
 KERNELS = ("quadratic", "cubic")
 LONG = 1000
-TEXT = r"""No forces from outside: a spinning, vibrating elastic cube with random masses. Every step keeps $\sum m v$ and
+TEXT = r"""No forces from outside: a spinning, vibrating elastic cube with random masses. Every step keeps $\sum m v$
+and
 
 ```math
 L = \sum_p m_p \left( x_p \times v_p + \tfrac{h^2}{4}\, \mathrm{ax}(C_p) \right)
 ```
 
-($h^2/3$ for cubic splines; Jiang et al. 2015). A particle's mass is an input that no step writes; that the grid carries all of it shows in
-gravity: after a step $\sum m v$ has grown by $\Delta t\, g \sum m$ exactly. Errors are relative to $\sum m |v|$, $\sum m |x \times v|$, $\Delta t |g| \sum m$."""
+($h^2/3$ for cubic splines; Jiang et al. 2015). A particle's mass is an input that no step writes; that the grid
+carries all of it shows in gravity: after a step $\sum m v$ has grown by $\Delta t\, g \sum m$ exactly. Errors are
+relative to $\sum m |v|$, $\sum m |x \times v|$, $\Delta t |g| \sum m$."""
 
 
 def spinning_cube(kernel: str) -> tuple[MPMConfig, dict[str, torch.Tensor], torch.Tensor]:

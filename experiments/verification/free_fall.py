@@ -9,14 +9,15 @@ from experiments.verification.scenes import box, cell_centres, lattice, solid
 
 STEPS, DT = 200, 0.002
 GRAVITY, SPEED = (0.3, -9.8, 0.7), (0.2, 1.0, -0.1)
-TEXT = r"""Symplectic Euler has its own parabola, which an elastic body must follow exactly, whatever the grid does in between:
+TEXT = r"""Symplectic Euler has its own parabola, which an elastic body must follow exactly, whatever the grid does in
+between:
 
 ```math
 x_n = x_0 + n \Delta t\, v_0 + g \Delta t^2\, \frac{n (n + 1)}{2} .
 ```
 
-Against $g t^2 / 2$ it is early by $g \Delta t\, t / 2$: first order in $\Delta t$. Elastic cube, 200 steps through several cells; the error is
-the largest over all particles and steps, over the distance fallen."""
+Against $g t^2 / 2$ it is early by $g \Delta t\, t / 2$: first order in $\Delta t$. Elastic cube, 200 steps through
+several cells; the error is the largest over all particles and steps, over the distance fallen."""
 
 
 def run() -> Outcome:

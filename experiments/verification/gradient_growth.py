@@ -15,9 +15,9 @@ from experiments.verification.signals import slope
 
 STEPS = (32, 64, 128, 256, 512, 1024)
 DT = 2e-3
-TEXT = r"""$L = \sum_p w_p \cdot x_p(T) / N$ with fixed random $w$, for an elastic cube that falls on a sticky floor at $t \approx 0.3$ and bounces. Free
-flight alone would give $|\partial L / \partial v_0| \propto T$. Reported: the exponent of the best power law, and how far single precision is from
-double (same scene, both on the CPU)."""
+TEXT = r"""$L = \sum_p w_p \cdot x_p(T) / N$ with fixed random $w$, for an elastic cube that falls on a sticky floor
+at $t \approx 0.3$ and bounces. Free flight alone would give $|\partial L / \partial v_0| \propto T$. Reported: the
+exponent of the best power law, and how far single precision is from double (same scene, both on the CPU)."""
 
 
 @contextmanager

@@ -9,13 +9,15 @@ from experiments.verification.cases import CASES
 HEADER = ("check", "measured", "expected", "error", "tolerance", "")
 INTRODUCTION = """# Verification
 
-Scenes with known answers, through the public interface. This page is written by `python -m scripts.verify --docs docs`. The
-scenes are in [experiments/verification/](../experiments/verification), one file a case; [tests/verification/](../tests/verification)
-asserts on the same numbers, the quick ones in `make test`, the long ones in `make test-slow`.
+Scenes with known answers, through the public interface. This page is written by `python -m scripts.verify --docs
+docs`. The scenes are in [experiments/verification/](../experiments/verification), one file a case;
+[tests/verification/](../tests/verification) asserts on the same numbers, the quick ones in `make test`, the long ones
+in `make test-slow`.
 
-An error is relative to the expected number, or the difference where that is 0, a ratio, an angle or an order. A check without a
-tolerance claims nothing; **missed** marks a claim that does not hold. Plane and one-dimensional scenes are exact reductions of the
-three-dimensional code: between slip walls as thick as half the grid one component of velocity is 0 at every node.
+An error is relative to the expected number, or the difference where that is 0, a ratio, an angle or an order. A check
+without a tolerance claims nothing; **missed** marks a claim that does not hold. Plane and one-dimensional scenes are
+exact reductions of the three-dimensional code: between slip walls as thick as half the grid one component of velocity
+is 0 at every node.
 """
 
 

@@ -26,10 +26,13 @@ RESULTS = "results.json"
 TABLE_WIDTH = 120
 """Characters of the table, also where the output is no terminal."""
 
+
 def main(arguments: list[str] | None = None) -> int:
     """Run, print, write; 1 if a claim is missed."""
     parser = argparse.ArgumentParser(prog="scripts.verify", description=__doc__)
-    parser.add_argument("cases", nargs="*", metavar="CASE", help=f"which (default: all): {', '.join(c.name for c in CASES)}")
+    parser.add_argument(
+        "cases", nargs="*", metavar="CASE", help=f"which (default: all): {', '.join(c.name for c in CASES)}"
+    )
     parser.add_argument("--backend", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--docs", type=Path, metavar="FOLDER", help="also write verification.md and its plots there")
     args = parser.parse_args(arguments)

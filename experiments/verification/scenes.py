@@ -11,7 +11,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from configs.mpm import BoundaryConfig, GridConfig, MaterialConfig, MPMConfig, WallKind
+from configs.material import ElasticConfig, FixedCorotatedConfig, HenckyConfig, MaterialConfig, NeoHookeanConfig
+from configs.mpm import BoundaryConfig, GridConfig, MPMConfig, WallKind
+
+SOLIDS = {"fixed_corotated": FixedCorotatedConfig, "neo_hookean": NeoHookeanConfig, "hencky": HenckyConfig}
 
 IDLE_NODES = 8
 """Nodes along an idle axis, the fewest that a grid may have."""
@@ -49,7 +52,8 @@ def box(
     Args:
         walls: condition of a face (``x_min="sticky"``); ``none`` where an axis that is not idle names none.
     """
-    origin, size, faces = [], [], {}
+    origin, size = [], []
+    faces: dict[str, WallKind] = {}
     for axis, a, b in zip("xyz", low, high, strict=True):
         if a is None or b is None:
             origin.append(-(IDLE_NODES - 1) / 2 * spacing)
@@ -66,9 +70,9 @@ def box(
     )
 
 
-def solid(youngs_modulus: float, poissons_ratio: float, density: float, law: str = "fixed_corotated") -> MaterialConfig:
-    """A material of one law."""
-    return MaterialConfig(law=law, youngs_modulus=youngs_modulus, poissons_ratio=poissons_ratio, density=density)
+def solid(youngs_modulus: float, poissons_ratio: float, density: float, law: str = "fixed_corotated") -> ElasticConfig:
+    """The parameters of an elastic law."""
+    return SOLIDS[law](youngs_modulus=youngs_modulus, poissons_ratio=poissons_ratio, density=density)
 
 
 def identity(n: int) -> Tensor:

@@ -13,15 +13,15 @@ from experiments.verification.signals import peak
 YOUNG, POISSON, DENSITY = 100.0, 0.3, 1.0
 CELLS_PER_WAVE, WAVES, PER_CELL, COURANT = 20, 6, 2, 0.2
 AMPLITUDE = 1e-4
-TEXT = r"""A pulse of one raised cosine, 20 cells long, with $\partial u / \partial x = -v / c$ so that it travels one way only, in a bar whose transverse
-motion (for shear: longitudinal motion) is suppressed:
+TEXT = r"""A pulse of one raised cosine, 20 cells long, with $\partial u / \partial x = -v / c$ so that it travels one
+way only, in a bar whose transverse motion (for shear: longitudinal motion) is suppressed:
 
 ```math
 c_p = \sqrt{(\lambda + 2 \mu) / \rho}, \qquad c_s = \sqrt{\mu / \rho} .
 ```
 
-The speed is the distance of the peak's way over three wavelengths by its time. $E = 100$, $\nu = 0.3$, $\rho = 1$; small amplitude
-(strain $10^{-4}$), so the speed is the linear one."""
+The speed is the distance of the peak's way over three wavelengths by its time. $E = 100$, $\nu = 0.3$, $\rho = 1$;
+small amplitude (strain $10^{-4}$), so the speed is the linear one."""
 
 
 def travel(shear: bool) -> tuple[float, float, list[Curve]]:
@@ -61,7 +61,13 @@ def travel(shear: bool) -> tuple[float, float, list[Curve]]:
 
 def _only_transverse(config):
     """Every node between slip walls across x; y is free."""
-    walls = {"x_min": "slip", "x_max": "slip", "y_min": "none", "y_max": "none", "thickness": config.grid.size[0] // 2 + MARGIN}
+    walls = {
+        "x_min": "slip",
+        "x_max": "slip",
+        "y_min": "none",
+        "y_max": "none",
+        "thickness": config.grid.size[0] // 2 + MARGIN,
+    }
     return config.model_copy(update={"boundary": config.boundary.model_copy(update=walls)})
 
 
