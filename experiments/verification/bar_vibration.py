@@ -16,9 +16,9 @@ PERIOD = 2 * math.pi / FREQUENCY
 CELLS = (13, 25, 50, 100)
 PER_CELL = 2
 COURANT = 0.2
-TEXT = r"""Length $L = 25$, $E = 100$, $\rho = 1$, $\nu = 0$, fixed at $x = 0$, started with $v = V_0 \sin(\pi x /
-2L)$, $V_0 = 0.1$ (de Vaucorbeil et al. 2020). With $\nu = 0$ the fixed corotated law is linear in one dimension, so
-the solution is exact for any amplitude:
+TEXT = r"""Length $L = 25$, $E = 100$, $\rho = 1$, $\nu = 0$, fixed at $x = 0$, started with
+$v = V_0 \sin(\pi x / 2L)$, $V_0 = 0.1$ (de Vaucorbeil et al. 2020). With $\nu = 0$ the fixed corotated law is linear
+in one dimension, so the solution is exact for any amplitude:
 
 ```math
 \bar u(t) = \frac{2 V_0}{\pi \omega} \sin \omega t, \qquad \omega = \frac{\pi}{2L} \sqrt{E/\rho}, \qquad T = 10 .

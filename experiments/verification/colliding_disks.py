@@ -20,13 +20,13 @@ STEP, DURATION, FRAMES = 0.4, 3.4, 170
 MATERIAL = solid(1000.0, 0.3, 1000.0, law="neo_hookean")
 CONTACT = (math.dist(*CENTRES) - 2 * RADIUS) / (2 * math.sqrt(2) * SPEED)
 FINE = 160
-TEXT = r"""Sulsky, Chen and Schreyer (1994): disks of radius 0.2 at (0.2, 0.2) and (0.8, 0.8), $E = 1000$, $\nu =
-0.3$, $\rho = 1000$, velocities $\pm(0.1, 0.1)$, four particles per cell, plane strain. Total momentum stays 0 and
-total energy does not grow. The disks touch at $t = 1.59$; on the grid they feel each other as soon as they share
-nodes, which two quadratic splines of 1.5 cells do at 3 cells of distance. Kinetic energy should come back to 90 to 95
-%, the rest going into vibration. The APIC filter takes what one cell does not resolve, in every step: on the original
-grid of 1/20 the loss is large, it grows with the number of steps, and it vanishes with dx. The claim is for the
-finest grid."""
+TEXT = r"""Sulsky, Chen and Schreyer (1994): disks of radius 0.2 at (0.2, 0.2) and (0.8, 0.8), $E = 1000$,
+$\nu = 0.3$, $\rho = 1000$, velocities $\pm(0.1, 0.1)$, four particles per cell, plane strain. Total momentum stays 0
+and total energy does not grow. The disks touch at $t = 1.59$; on the grid they feel each other as soon as they share
+nodes, which two quadratic splines of 1.5 cells do at 3 cells of distance. Kinetic energy should come back to 90 to
+95 %, the rest going into vibration. The APIC filter takes what one cell does not resolve, in every step: on the
+original grid of 1/20 the loss is large, it grows with the number of steps, and it vanishes with dx. The claim is for
+the finest grid."""
 
 
 def disks(spacing: float) -> tuple[Tensor, Tensor]:

@@ -24,8 +24,8 @@ however large the strain, so
 x(X, t) = X + A \sin(\pi X) \cos(\pi t), \qquad F = 1 + A \pi \cos(\pi X) \cos(\pi t), \qquad \sqrt{E/\rho} = 1,
 ```
 
-is exact without any body force ($A = 0.01$: strain to 3 %). The bar reaches one unit past the measured middle $|X|
-\le 1/2$ on either side, so its ends cannot be felt there before $t = 1$. *In dx*: $\Delta t = h/8$, velocities
+is exact without any body force ($A = 0.01$: strain to 3 %). The bar reaches one unit past the measured middle
+$|X| \le 1/2$ on either side, so its ends cannot be felt there before $t = 1$. *In dx*: $\Delta t = h/8$, velocities
 started half a step early, which makes the scheme's positions second order in time; the error is the root mean square
 of $x - x_\text{exact}$ at $t = 0.4$, over $A$. *In dt*: velocities started at $t = 0$, 64 cells in a unit; the error
 is the distance of runs with $\Delta t$ and $\Delta t / 2$. Four particles per cell along the bar; expected orders 2

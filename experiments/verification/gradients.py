@@ -12,10 +12,10 @@ from experiments.verification.scenes import box, cell_centres, lattice, solid
 
 STEPS, INTERVALS, TOLERANCE = 200, 2, 1e-6
 LAWS = ("fixed_corotated", "neo_hookean", "hencky")
-TEXT = r"""For a random direction $u$ in an input and random weights $w$ on the whole final state ($x, v, C, F,
-F_\text{total}$) the adjoint's $\langle u, J^T w \rangle$ must equal $\langle J u, w \rangle$, with $J u$ from central
-differences of five points in float64. Elastic cubes of 64 particles, 200 steps, onto a sticky floor; drag, smoothing,
-bulk viscosity and controls on. Joint: all inputs moved together. The error is relative."""
+TEXT = r"""For a random direction $u$ in an input and random weights $w$ on the whole final state
+($x, v, C, F, F_\text{total}$) the adjoint's $\langle u, J^T w \rangle$ must equal $\langle J u, w \rangle$, with
+$J u$ from central differences of five points in float64. Elastic cubes of 64 particles, 200 steps, onto a sticky
+floor; drag, smoothing, bulk viscosity and controls on. Joint: all inputs moved together. The error is relative."""
 
 
 def dot_product_error(

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from experiments.verification.case import Panel
 
@@ -31,6 +32,10 @@ def _draw(axis, panel: Panel) -> None:
     if panel.log:
         axis.set_xscale("log")
         axis.set_yscale("log")
+        for scale in (axis.xaxis, axis.yaxis):
+            scale.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            scale.set_major_formatter("{x:.0e}" if scale is axis.yaxis else "{x:g}")
+            scale.set_minor_formatter(NullFormatter())
     if panel.equal:
         axis.set_aspect("equal")
     axis.set_title(panel.title, fontsize=11)
