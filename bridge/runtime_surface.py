@@ -5,21 +5,24 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
+from bridge.surface import SurfaceHistory
 from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
 from configs.explain import explain
 from configs.upsample import UpsampleConfig
 
-_SHAPE_KEYS = ("M", "sigma0", "thickness", "surface_threshold", "k_F", "seed")
+_OF_MODULE = {"opacity", "learnable"}
+"""Keys of ``UpsampleConfig`` that say nothing about points and covariances."""
 
 
 def default_cfg() -> dict:
     """The settings of ``synthesize_runtime_surface``: ``configs.UpsampleConfig`` has their meaning and units.
 
     ``differentiable``: False detaches the result, as the argument of that name does.
+    ``fast_cov_only``: True keeps the points of the last call and computes the covariances anew; it needs a ``history``.
     """
-    defaults = UpsampleConfig()
-    return {**{key: getattr(defaults, key) for key in _SHAPE_KEYS}, "differentiable": True}
+    settings = UpsampleConfig().model_dump(exclude=_OF_MODULE)
+    return {**settings, "differentiable": True, "fast_cov_only": False}
 
 
 def synthesize_runtime_surface(
@@ -28,13 +31,15 @@ def synthesize_runtime_surface(
     cfg: dict | None = None,
     differentiable: bool = True,
     return_torch: bool = True,
+    history: SurfaceHistory | None = None,
 ) -> dict[str, Tensor] | dict[str, np.ndarray]:
     """Surface Gaussians of the particles ``x [N, 3]`` with deformation gradients ``F [N, 3, 3]``.
 
     Args:
-        cfg: changed settings of ``default_cfg``.
+        cfg: changed settings of ``default_cfg``; of a nested one (``ed``, ``post_equalize``) the changed keys are enough.
         differentiable: gradients reach x and F (tensors that ask for them).
         return_torch: tensors, else NumPy arrays.
+        history: of earlier calls with the same particles, updated: Gaussians stay where they can.
 
     Returns:
         points [M, 3], cov [M, 3, 3], normals [M, 3]; without ``cfg["M"]`` one for each surface particle. The tensors
@@ -43,12 +48,11 @@ def synthesize_runtime_surface(
     Raises:
         InputError: a setting that does not exist, and what ``SurfaceUpsampler`` refuses.
     """
-    config, kept = _settings(cfg or {})
+    config, kept, fast = _settings(cfg or {})
     differentiable = kept and differentiable and return_torch
     x, F = (value if isinstance(value, Tensor) else torch.as_tensor(value) for value in (x, F))
     with torch.set_grad_enabled(differentiable):
-        splats = SurfaceUpsampler(config)(x, F)
-    result = {"points": splats.means, "cov": splats.covars, "normals": splats.normals}
+        result = _same_points(config, F, history) if fast else _anew(config, x, F, history)
     if not return_torch:
         return {name: value.cpu().numpy() for name, value in result.items()}
     for value in result.values():
@@ -57,17 +61,36 @@ def synthesize_runtime_surface(
     return result
 
 
-def _settings(cfg: dict) -> tuple[UpsampleConfig, bool]:
-    """The checked configuration, and whether the result stays in the graph."""
+def _anew(config: UpsampleConfig, x: Tensor, F: Tensor, history: SurfaceHistory | None) -> dict[str, Tensor]:
+    upsampler = SurfaceUpsampler(config)
+    surface = upsampler.detect(x, F, history)
+    splats = upsampler(x, F, surface)
+    if history is not None:
+        history.means, history.normals = splats.means.detach(), splats.normals.detach()
+    return {"points": splats.means, "cov": splats.covars, "normals": splats.normals}
+
+
+def _same_points(config: UpsampleConfig, F: Tensor, history: SurfaceHistory | None) -> dict[str, Tensor]:
+    if history is None or history.surface is None or history.means is None or history.normals is None:
+        raise InputError(
+            "synthesize_runtime_surface: fast_cov_only has no points to keep; "
+            "expected a history that an earlier call has filled"
+        )
+    covars = SurfaceUpsampler(config).covariances(F, history.surface)
+    return {"points": history.means.to(covars), "cov": covars, "normals": history.normals.to(covars)}
+
+
+def _settings(cfg: dict) -> tuple[UpsampleConfig, bool, bool]:
+    """The checked configuration, whether the result stays in the graph, and whether the points stay."""
     defaults = default_cfg()
     unknown = sorted(set(cfg) - set(defaults))
     if unknown:
         raise InputError(
             f"synthesize_runtime_surface: cfg has {', '.join(map(repr, unknown))}; expected {', '.join(defaults)}"
         )
-    settings = {**defaults, **cfg}
-    differentiable = bool(settings.pop("differentiable"))
+    flags = {key: bool(cfg.get(key, defaults[key])) for key in ("differentiable", "fast_cov_only")}
+    settings = {key: value for key, value in cfg.items() if key not in flags}
     try:
-        return UpsampleConfig(**settings), differentiable
+        return UpsampleConfig(**settings), flags["differentiable"], flags["fast_cov_only"]
     except ValidationError as error:
         raise InputError(f"synthesize_runtime_surface: {explain(error, UpsampleConfig)[1]}") from error

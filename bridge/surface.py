@@ -131,6 +131,8 @@ class SurfaceHistory:
     """The last surface."""
     means: Tensor | None = field(default=None, repr=False)
     """Positions [M, 3] of the last Gaussians of ``synthesize_runtime_surface``, for ``fast_cov_only``. Unit: length."""
+    normals: Tensor | None = field(default=None, repr=False)
+    """The same of their normals, [M, 3]."""
 
     def expect(self, n: int) -> None:
         """Raise ``InputError`` unless it is empty or belongs to ``n`` particles."""
@@ -149,8 +151,7 @@ class SurfaceHistory:
             state["selected"] = torch.from_numpy(self.selection.selected)
         if self.surface is not None:
             state |= {f"surface.{name}": value for name, value in self.surface.state_dict().items()}
-        if self.means is not None:
-            state["means"] = self.means
+        state |= {name: v for name, v in (("means", self.means), ("normals", self.normals)) if v is not None}
         return state
 
     @staticmethod
@@ -161,7 +162,8 @@ class SurfaceHistory:
             averages, selected = (state[name].cpu().numpy() for name in ("averages", "selected"))
             selection = Selection(averages, float(state["threshold"]), selected)
         surface = _under(state, "surface")
-        return SurfaceHistory(selection, Surface.from_state_dict(surface) if surface else None, state.get("means"))
+        last = Surface.from_state_dict(surface) if surface else None
+        return SurfaceHistory(selection, last, state.get("means"), state.get("normals"))
 
 
 def children_from(laid_out: NumpyChildren) -> Children:
