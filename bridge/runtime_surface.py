@@ -36,7 +36,7 @@ def synthesize_runtime_surface(
     """Surface Gaussians of the particles ``x [N, 3]`` with deformation gradients ``F [N, 3, 3]``.
 
     Args:
-        cfg: changed settings of ``default_cfg``; of a nested one (``ed``, ``post_equalize``) the changed keys are enough.
+        cfg: changed settings of ``default_cfg``; of a nested one (as ``ed``) the changed keys are enough.
         differentiable: gradients reach x and F (tensors that ask for them).
         return_torch: tensors, else NumPy arrays.
         history: of earlier calls with the same particles, updated: Gaussians stay where they can.

@@ -29,7 +29,7 @@ def draw_panels(path: Path, panels: Mapping[str, Any]) -> None:
         axis.set_yticks([])
         for spine in axis.spines.values():
             spine.set_color("#cccccc")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def draw_losses(path: Path, curves: Mapping[str, Sequence[float]], episodes: Sequence[int] = ()) -> None:
@@ -58,10 +58,11 @@ def draw_losses(path: Path, curves: Mapping[str, Sequence[float]], episodes: Seq
     axis.tick_params(colors=_GREY, which="both")
     if curves:
         axis.legend(frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save_figure(figure: Figure, path: Path, dpi: int = 120) -> None:
+    """Write a figure without a display."""
     FigureCanvasAgg(figure)
     with replacing(path) as temporary:
-        figure.savefig(temporary, dpi=120)
+        figure.savefig(temporary, dpi=dpi)

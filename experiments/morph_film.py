@@ -25,11 +25,13 @@ class MorphFilm(Film):
         self.scene, self.upsampler = scene, upsampler
         self.surface: Surface | None = None
         self.before: np.ndarray | None = None
+        self.splats_before: Splats | None = None
 
     def start(self, state: MPMState) -> None:
         """The state before the first episode."""
         self.surface = self.upsampler.detect(state.x)
-        self.before = self.draw(self._splats(state))
+        self.splats_before = self._splats(state)
+        self.before = self.draw(self.splats_before)
         self.add(self.before)
 
     def add_episode(self, frames: list[MPMState]) -> None:
@@ -39,9 +41,11 @@ class MorphFilm(Film):
         self.surface = self.upsampler.detect(frames[-1].x)
 
     def write_last(self, folder: RunFolder, state: MPMState) -> None:
-        """before_after.png and splats_final.ply of the last state."""
+        """before_after.png and splats_final.ply of the last state, and its points if ``upsample.png`` asks for them."""
         splats = self._splats(replace(state, F_total=torch.eye(3).to(state.x).expand(len(state.x), 3, 3)))
         folder.write_splats(splats)
+        if self.upsampler.config.png.enabled and self.splats_before is not None:
+            folder.write_surface(self.splats_before, splats, self.upsampler.config.png)
         folder.write_before_after({"start": self.before, "end": self.draw(splats), "target": self._draw_target()})
 
     def _splats(self, state: MPMState) -> Splats:

@@ -18,10 +18,13 @@ from bridge.upsampler import Splats
 from configs.errors import InputError
 from configs.experiment import ExperimentConfig
 from configs.load import dump_config
+from configs.upsample import FigureConfig
 from experiments.atomic import replacing
 from experiments.figures import draw_losses, draw_panels
 from experiments.images import Video
+from experiments.point_figures import draw_axis_histogram, draw_clouds
 from experiments.versions import versions
+from render.point_file import save_gaussians, save_points
 from render.splat_file import save_splats
 
 _ROOT = Path(__file__).parent.parent
@@ -82,6 +85,23 @@ class RunFolder:
         values = (splats.means, splats.covars, splats.opacities, splats.colors)
         with replacing(self.path / "splats_final.ply") as temporary:
             save_splats(temporary, *(value.detach().cpu().numpy() for value in values))
+
+    def write_surface(self, start: Splats, end: Splats, png: FigureConfig) -> None:
+        """What ``upsample.png`` asks for.
+
+        surface_final.ply: points with normals; gaussians_final.npz: the same Gaussians by their covariances;
+        points.png, axis_histogram.png: the points at the start and at the end.
+        """
+        names = ("means", "covars", "colors", "opacities", "normals")
+        values = {name: getattr(end, name).detach().cpu().numpy() for name in names}
+        normals = values.pop("normals")
+        with replacing(self.path / "surface_final.ply") as temporary:
+            save_points(temporary, values["means"], normals)
+        with replacing(self.path / "gaussians_final.npz") as temporary:
+            save_gaussians(temporary, **values)
+        clouds = {"start": start.means.detach().cpu().numpy(), "end": values["means"]}
+        draw_clouds(self.path / "points.png", clouds, png)
+        draw_axis_histogram(self.path / "axis_histogram.png", clouds, png)
 
     def write_before_after(self, panels: Mapping[str, Any]) -> None:
         """before_after.png: images [H, W, 3] side by side, each under its name."""

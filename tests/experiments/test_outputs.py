@@ -6,17 +6,20 @@ import imageio.v2 as imageio
 import numpy as np
 import pytest
 import torch
+from plyfile import PlyData
 
 from bridge.mpm_state import MPMState
 from bridge.runtime import current
 from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
 from configs.load import load_config
+from configs.upsample import FigureConfig
 from experiments.atomic import replacing
 from experiments.figures import draw_losses
 from experiments.images import to_bytes
 from experiments.metrics import ShapeMetrics
 from experiments.outputs import RunFolder
+from render.point_file import save_points
 from render.splat_file import load_splats
 
 
@@ -81,6 +84,34 @@ def test_splats(tmp_path):
         np.sort(stored.scales, axis=1) ** 2, torch.linalg.eigvalsh(splats.covars.detach()).numpy(), rtol=1e-5
     )
     assert names(tmp_path) == ["splats_final.ply"]
+
+
+def test_surface(tmp_path):
+    x = torch.rand(6, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    F = torch.eye(3, dtype=torch.float64).expand(6, 3, 3)
+    start, end = (SurfaceUpsampler(spacing=0.3)(x + move, F) for move in (0, 1))
+    RunFolder(tmp_path).write_surface(start, end, FigureConfig(dpi=50, ptsize=4.0))
+    assert names(tmp_path) == ["axis_histogram.png", "gaussians_final.npz", "points.png", "surface_final.ply"]
+    vertices = PlyData.read(str(tmp_path / "surface_final.ply"))["vertex"]
+    for columns, wanted in ((("x", "y", "z"), end.means), (("nx", "ny", "nz"), end.normals)):
+        stored = np.stack([vertices[name] for name in columns], axis=1)
+        np.testing.assert_allclose(stored, wanted.detach().numpy(), rtol=1e-6)
+    with np.load(tmp_path / "gaussians_final.npz") as stored:
+        assert {name: stored[name].shape for name in stored} == {
+            "xyz": (6, 3),
+            "cov": (6, 3, 3),
+            "rgb": (6, 3),
+            "opacity": (6, 1),
+        }
+        np.testing.assert_allclose(stored["cov"], end.covars.detach().numpy(), rtol=1e-6)
+    for name, size in (("points.png", (180, 340)), ("axis_histogram.png", (130, 450))):
+        picture = imageio.imread(tmp_path / name)
+        assert picture.shape[:2] == size
+        assert picture[..., :3].std() > 1
+    with pytest.raises(InputError, match=r"expected \.ply"):
+        save_points(tmp_path / "points.npz", end.means.detach(), end.normals.detach())
+    with pytest.raises(InputError, match=r"normals has shape \(5, 3\); expected \(6, 3\)"):
+        save_points(tmp_path / "points.ply", end.means.detach(), end.normals.detach()[:5])
 
 
 @pytest.mark.parametrize(("height", "width"), [(48, 64), (49, 63)])
