@@ -16,7 +16,9 @@ GRAVITY = 9
 """Acceleration, 3 numbers."""
 INERTIA = 12
 """k of MLS-MPM, 4 / h² or 3 / h². Unit: 1 / length²."""
-COUNT = 13
+GRID_FACTOR, WALL_FRICTION = 13, 14
+"""1 − dt · grid_damping; the friction coefficient of walls that separate."""
+COUNT = 15
 
 MASS_CUT = 1e-30
 """Nodes of no more mass than this carry no velocity: what float32 can divide by. (The reference's 1e-12 depends on the
@@ -36,8 +38,9 @@ CLAMPED = 10
 
 
 def make_constants(config: MPMConfig, dt: float) -> np.ndarray:
-    """``constants [13]`` of a configuration, gravity included, for time steps of ``dt``."""
+    """``constants [15]`` of a configuration, gravity included, for time steps of ``dt``."""
     h = config.grid.spacing
     numbers = (dt, 1 - dt * config.drag, config.f_smoothing, config.j_min or 0.0, config.bulk_viscosity, h)
     inertia = INVERSE_INERTIA[NODES[config.kernel]] / h**2
-    return np.array([*numbers, *config.grid.origin, *config.gravity, inertia])
+    grid = (1 - dt * config.grid_damping, config.boundary.friction)
+    return np.array([*numbers, *config.grid.origin, *config.gravity, inertia, *grid])

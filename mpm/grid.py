@@ -59,7 +59,8 @@ def node_vec3(grid: ti.template(), node):
 
 
 @ti.func
-def _set_node_vec3(grid: ti.template(), node, v):
+def set_node_vec3(grid: ti.template(), node, v):
+    """Store the node's momentum or velocity."""
     for c in ti.static(range(3)):
         grid[4 * node + 1 + c] = v[c]
 
@@ -78,7 +79,7 @@ def grid_velocity(grid: ti.template(), constants: ti.template(), domain: ti.temp
     if m > MASS_CUT:
         v = node_vec3(grid, node) / m + constants[DT] * gravity(constants)
         v = _apply_walls(domain, node, v)
-    _set_node_vec3(grid, node, v)
+    set_node_vec3(grid, node, v)
 
 
 @ti.func
@@ -98,19 +99,19 @@ def grid_velocity_adjoint(
         mass_bar = -v_bar.dot(v - constants[DT] * gravity(constants)) / m
         gravity_bar = constants[DT] * v_bar
     grid_bar[4 * node] = mass_bar
-    _set_node_vec3(grid_bar, node, momentum_bar)
+    set_node_vec3(grid_bar, node, momentum_bar)
     return gravity_bar
 
 
 @ti.func
-def _node_index(domain: ti.template(), node):
+def node_index(domain: ti.template(), node):
     """(i, j, k) of a node's number."""
     ny, nz = domain[SIZE + 1], domain[SIZE + 2]
     return ti.Vector([node // (ny * nz), node // nz % ny, node % nz])
 
 
 @ti.func
-def _wall(domain: ti.template(), index, axis: ti.template()):
+def wall(domain: ti.template(), index, axis: ti.template()):
     """Condition at this node for the faces across ``axis``, and the inward normal's sign."""
     kind, inward = WALL_NONE, 0
     if index[axis] < domain[WALL_THICKNESS]:
@@ -122,9 +123,9 @@ def _wall(domain: ti.template(), index, axis: ti.template()):
 
 @ti.func
 def _apply_walls(domain: ti.template(), node, velocity):
-    v, index = velocity, _node_index(domain, node)
+    v, index = velocity, node_index(domain, node)
     for axis in ti.static(range(3)):
-        kind, inward = _wall(domain, index, axis)
+        kind, inward = wall(domain, index, axis)
         if kind == WALL_STICKY:
             v = ti.Vector([0.0, 0.0, 0.0])
         elif kind != WALL_NONE and (kind != WALL_SEPARATE or v[axis] * inward < 0.0):
@@ -135,9 +136,9 @@ def _apply_walls(domain: ti.template(), node, velocity):
 @ti.func
 def _apply_walls_adjoint(domain: ti.template(), node, v, velocity_bar):
     """``v`` is the velocity after the walls: a separating wall has stopped a component iff it is exactly 0."""
-    v_bar, index = velocity_bar, _node_index(domain, node)
+    v_bar, index = velocity_bar, node_index(domain, node)
     for axis in ti.static(range(3)):
-        kind, _ = _wall(domain, index, axis)
+        kind, _ = wall(domain, index, axis)
         if kind == WALL_STICKY:
             v_bar = ti.Vector([0.0, 0.0, 0.0])
         elif kind != WALL_NONE and (kind != WALL_SEPARATE or v[axis] == 0.0):
