@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Share, Vec3
+from configs.collider import Collider
+from configs.force import Force
 from configs.material import FixedCorotatedConfig, Material, MaterialConfig
 
 WallKind = Literal["none", "sticky", "slip", "separate"]
@@ -32,7 +34,7 @@ class BoundaryConfig(Section):
     """Conditions on the six faces of the grid's box; one word for all six is accepted in YAML.
 
     ``none``: mass that passes the face is lost. ``sticky``: zero velocity. ``slip``: zero normal velocity.
-    ``separate``: the velocity may leave the wall but not enter it.
+    ``separate``: the velocity may leave the wall but not enter it, and ``friction`` acts along it.
     """
 
     x_min: WallKind = "none"
@@ -49,11 +51,19 @@ class BoundaryConfig(Section):
     """Face of largest z."""
     thickness: Count = 3
     """Layers of nodes, from the face inwards, on which the condition acts. Unit: nodes."""
+    friction: NonNegative = 0.0
+    """Coulomb's coefficient at the faces that separate. Unit: none."""
 
     @model_validator(mode="before")
     @classmethod
     def _one_word_for_all(cls, value):
         return dict.fromkeys(FACES, value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _friction_has_effect(self):
+        if self.friction and "separate" not in [getattr(self, face) for face in FACES]:
+            raise ValueError(f"friction is {self.friction:g}, but no face is separate; expected one that is")
+        return self
 
 
 class MPMConfig(Section):
@@ -75,12 +85,14 @@ class MPMConfig(Section):
     """Damping of the particle velocity at P2G by the factor 1 − dt · drag. Unit: 1 / time."""
     gravity: Vec3 = (0.0, 0.0, 0.0)
     """Acceleration of every node. Unit: length / time²."""
+    grid_damping: NonNegative = 0.0
+    """Damping of the nodes' velocity by the factor 1 − dt · grid_damping. Unit: 1 / time."""
     boundary: BoundaryConfig = BoundaryConfig()
     """Walls of the grid's box."""
-    material: Material = FixedCorotatedConfig()
-    """Constitutive law, its parameters and density of all particles."""
-    materials: tuple[Material, ...] = ()
-    """Several materials instead of one: particles are given their places in this list."""
+from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Share, Vec3
+from configs.collider import Collider
+from configs.force import Force
+from configs.material import FixedCorotatedConfig, Material, MaterialConfig
     f_smoothing: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     """γ: share of the old F kept in each step, F' = (1 − γ)(I + dt C)A + γF. 0 is off. Unit: none."""
     j_min: Annotated[Real, Field(gt=0, lt=1)] | None = None

@@ -1,10 +1,10 @@
 """Rigid bodies that the material runs into: what they do to the velocity of a node, and the adjoint.
 
-``rows`` is flat, ``ROW`` numbers for each collider in each step (or in one row for all steps, if nothing moves): pose and
-motion, friction, and the numbers of its shape. ``kinds`` is flat too, ``KIND`` integers a collider. A collider acts on the
-nodes no further than its margin outside its surface; which nodes those are is not differentiated. What is: the velocity
-and spin of the body, its friction, and how the normal and the surface's velocity at a node change with its pose.
-Colliders act one after another, in their order. mpm.trajectory fills the rows.
+``rows`` is flat, ``ROW`` numbers for each collider in each step (or once for all steps, if nothing moves): pose and
+motion, friction, and the numbers of its shape. ``kinds`` is flat too, ``KIND`` integers a collider (mpm.collider_rows
+makes both). A collider acts on the nodes no further than its margin outside its surface; which nodes those are is not
+differentiated. What is: the velocity and spin of the body, its friction, and how the normal and the surface's velocity
+at a node change with its pose. Colliders act one after another, in their order.
 """
 
 import taichi as ti

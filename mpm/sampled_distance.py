@@ -1,8 +1,8 @@
 """A signed distance given by samples on a lattice: trilinear interpolation of the distance and of its gradient.
 
 ``samples`` is flat, four numbers a lattice point: the distance and its gradient (mpm.mesh_sdf makes them). Point
-(i, j, k) of a lattice of nx × ny × nz points that begins at point ``first`` is number first + (i ny + j) nz + k, and lies
-at ``origin + pitch (i, j, k)`` in the shape's frame. Outside the lattice everything is far away.
+(i, j, k) of a lattice of nx × ny × nz points that begins at point ``first`` is number first + (i ny + j) nz + k, and
+lies at ``origin + pitch (i, j, k)`` in the shape's frame. Outside the lattice everything is far away.
 """
 
 import taichi as ti

@@ -1,8 +1,8 @@
-"""The grid's share of a step where there is more than gravity and frictionless walls: momentum to velocity, and adjoint.
+"""The grid's share of a step where there is more than gravity and frictionless walls, and its adjoint.
 
 v = (1 − dt c) (p / m + dt (g + a)) with grid damping c and the acceleration a of each node; then colliders, then walls
-with friction (docs/method.md 3.3). The momenta stay, and velocities go to an array of the same layout: the adjoint needs
-what each velocity was before contact.
+with friction (docs/method.md 3.3). The momenta stay, and velocities go to an array of the same layout: the adjoint
+needs what each velocity was before contact.
 """
 
 import taichi as ti

@@ -1,11 +1,28 @@
 """Nodes among colliders, walls and accelerations: velocities and all gradients against a plain twin."""
 
+import numpy as np
 import pytest
 import torch
 
 from bridge.exchange import from_torch, to_torch
 from kernels.arrays import from_numpy, real_array
-from mpm.colliders import FRICTION, KIND, LATTICE, MARGIN, MOVING, PITCH, POSITION, ROTATION, ROW, SIZE, SPIN, VELOCITY
+from mpm.colliders import (
+    CONDITION,
+    COUNTS,
+    FRICTION,
+    KIND,
+    LATTICE,
+    MARGIN,
+    MOVING,
+    PITCH,
+    POSITION,
+    ROTATION,
+    ROW,
+    SHAPE,
+    SIZE,
+    SPIN,
+    VELOCITY,
+)
 from mpm.constants import COUNT, DT, GRAVITY, GRID_FACTOR, ORIGIN, SPACING, WALL_FRICTION, WALLS
 from mpm.shapes import SHAPES
 from mpm.surroundings import move_nodes, move_nodes_adjoint
@@ -62,15 +79,14 @@ class _Move(torch.autograd.Function):
         constants[[DT, SPACING, GRID_FACTOR]] = _real(DELTA, H, FACTOR)
         constants[ORIGIN : ORIGIN + 3], constants[GRAVITY : GRAVITY + 3] = 0.02, _real(0.0, -9.8, 0.5)
         constants[WALL_FRICTION] = friction
-        integers = [
-            [SHAPES[shape], WALLS[kind], 0, *LATTICE_SIZE] + [0] * (KIND - 6)
-            for shape, kind in zip(shapes, kinds, strict=True)
-        ]
+        integers = np.zeros((max(1, len(shapes)), KIND), dtype=np.int32)
+        for integer, shape, kind in zip(integers, shapes, kinds, strict=False):  # no collider: one row all the same
+            integer[SHAPE], integer[CONDITION], integer[COUNTS:] = SHAPES[shape], WALLS[kind], LATTICE_SIZE
         ctx.grid = from_torch(torch.cat([mass[:, None], momentum], 1).reshape(-1))
         ctx.acceleration, ctx.rows = from_torch(acceleration.reshape(-1)), from_torch(rows.reshape(-1))
         ctx.constants = from_torch(constants)
         ctx.domain = from_numpy([WALLS[walls]] * 6 + [LAYERS, *GRID])
-        ctx.rest = [from_numpy(sum(integers, []) or [0]), from_torch(samples.reshape(-1)), 0, len(shapes)]
+        ctx.rest = [from_numpy(integers.reshape(-1)), from_torch(samples.reshape(-1)), 0, len(shapes)]
         moved = real_array(4 * len(mass))
         move_nodes(ctx.grid, moved, ctx.acceleration, ctx.constants, ctx.domain, ctx.rows, *ctx.rest)
         return to_torch(moved, (4 * len(mass),), "cpu").reshape(-1, 4)[:, 1:]

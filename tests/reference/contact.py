@@ -81,7 +81,7 @@ def sampled(samples: torch.Tensor, y: torch.Tensor, origin, pitch) -> torch.Tens
 
 
 def collide(x, v, collider: dict) -> torch.Tensor:
-    """[N, 3] velocities of nodes at x after one collider: a dict of shape, kind, size, margin, pose, motion, friction."""
+    """[N, 3] velocities of nodes at x after one collider: shape, kind, size, margin, pose, motion, friction."""
     d = x - collider["position"]
     y = d @ collider["rotation"]
     if collider["shape"] == "mesh":
