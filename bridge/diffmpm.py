@@ -13,11 +13,12 @@ from bridge.mpm_material import check_material_id, check_ranges, default_paramet
 from bridge.mpm_state import MPMState, check_state, pack, unpack
 from bridge.runtime import current
 from bridge.simulation_error import SimulationError, broken_error, escaped_error
+from bridge.surroundings import SurroundingTensors
 from configs.errors import InputError
 from configs.mpm import MPMConfig
 from kernels.lock import launch_lock
 from mpm import status
-from mpm.constants import GRAVITY, make_constants
+from mpm.constants import GRAVITY, WALL_FRICTION, make_constants
 from mpm.rollout import Rollout
 from mpm.solver import Solver, run, run_adjoint, state_before
 
@@ -102,6 +103,10 @@ class DiffMPM(nn.Module):
         record_every: int | None = None,
         F_total: Tensor | None = None,
         internal: Tensor | None = None,
+        colliders: dict[str, Tensor] | None = None,
+        acceleration: Tensor | None = None,
+        wall_friction: Tensor | None = None,
+        time: float = 0.0,
     ) -> MPMState:
         """Advance ``steps`` steps of ``config.dt``, or of ``config.frame_dt`` with ``dt: auto``.
 
@@ -118,6 +123,13 @@ class DiffMPM(nn.Module):
                 default: the configuration's.
             record_every: also return the states after every that many steps; divides ``steps``.
             F_total, internal: those of the state to go on from, [N, 3, 3] and [N, Q]; default: I and 0.
+            colliders: motion of the K bodies of ``config.colliders`` in the S steps, if it is not the configured one:
+                ``position [S + 1, K, 3]`` or ``velocity [S, K, 3]``, ``rotation [S + 1, K, 3]`` (rotation vectors) or
+                ``angular_velocity [S, K, 3]``, ``friction [K]``. Positions are those at the steps' boundaries;
+                velocities follow from them, or they from the velocities, which may also be [K, 3].
+            acceleration: of every node [nx, ny, nz, 3], added to gravity and ``config.forces``.
+            wall_friction: 0-d; default: ``config.boundary.friction``.
+            time: when the first step begins, for configured trajectories. Unit: time.
         """
         parts = {"v": v, "C": C, "F": F, "F_total": F_total, "internal": internal}
         n = check_state(x, parts, len(self.solver.internal))
@@ -131,10 +143,15 @@ class DiffMPM(nn.Module):
             self._gravity(x, gravity),
         )
         state = pack(x, parts, len(self.solver.internal))
+        frame_dt = float(self.config.frame_dt or 0.0) if self.config.dt == "auto" else float(self.config.dt)
+        around = SurroundingTensors(
+            self.solver.surroundings, x, steps, frame_dt, time, acceleration, colliders, wall_friction
+        )
         if self.config.dt == "auto":
-            return self._run_frames(state, laws, rows, inputs, steps, intervals, record_every)
+            return self._run_frames(state, laws, rows, inputs, around, steps, intervals, record_every)
         check_time_step(self.config, rows)
-        states = self._run(state, laws, inputs, float(self.config.dt), steps, intervals, record_every)
+        bodies = around.rows(frame_dt, slice(0, steps), 1)
+        states = self._run(state, laws, (*inputs, bodies), around, frame_dt, steps, intervals, record_every)
         states[-1].frames = states if record_every else None
         return states[-1]
 
@@ -184,25 +201,42 @@ class DiffMPM(nn.Module):
         expect_finite("DiffMPM", "gravity", gravity)
         return gravity.to(x)
 
-    def _run(self, state, laws, inputs, dt: float, steps: int, intervals: int, record_every, share: float = 1.0):
+    def _run(
+        self,
+        state,
+        laws,
+        inputs,
+        around: SurroundingTensors,
+        dt: float,
+        steps: int,
+        intervals: int,
+        record_every,
+        share: float = 1.0,
+    ):
         """The recorded states of one rollout of equal steps."""
-        material, controls, gravity = inputs
+        material, controls, gravity, bodies = inputs
         constants = torch.from_numpy(make_constants(self.config, dt)).to(state)
-        constants = torch.cat([constants[:GRAVITY], gravity, constants[GRAVITY + 3 :]])
-        tensors = (state, controls, material, constants)
+        constants = torch.cat(
+            [constants[:GRAVITY], gravity, constants[GRAVITY + 3 : WALL_FRICTION], around.friction[None]]
+        )
+        tensors = (state, controls, material, constants, around.acceleration, bodies.reshape(-1))
         sizes = dict(
             steps=steps,
             intervals=intervals,
             record_every=record_every,
             differentiable=torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors),
             memory_budget_mb=self.config.memory_budget_mb * share,
+            surrounded=around.used,
+            collider_rows=len(bodies),
         )
         *frames, escaped = _Rollout.apply(self.solver, sizes, laws, *tensors)
         states = [unpack(frame, len(laws)) for frame in frames]
         states[-1].escaped = int(escaped)
         return states
 
-    def _run_frames(self, state, laws, rows, inputs, frames: int, intervals: int, record_every) -> MPMState:
+    def _run_frames(
+        self, state, laws, rows, inputs, around: SurroundingTensors, frames: int, intervals: int, record_every
+    ) -> MPMState:
         """``dt: auto``: each frame is a rollout of its own with as many equal steps as its start asks for."""
         if frames < 1 or (intervals and frames % intervals) or (record_every and frames % record_every):
             raise InputError(
@@ -217,8 +251,9 @@ class DiffMPM(nn.Module):
             starts = bool(intervals) and frame % (frames // intervals) == 0
             number = frame // (frames // intervals) if starts else 0
             control = controls[number : number + 1] if starts else state.new_zeros(1, 1, 3, 3)
-            inputs = (material, control, gravity)
-            (last,) = self._run(state, laws, inputs, frame_dt / substeps, substeps, int(starts), None, 1 / frames)
+            dt = frame_dt / substeps
+            inputs = (material, control, gravity, around.rows(dt, slice(frame, frame + 1), substeps))
+            (last,) = self._run(state, laws, inputs, around, dt, substeps, int(starts), None, 1 / frames)
             state = pack(last.x, {k: t for k, t in last.inputs().items() if k != "x"}, len(self.solver.internal))
             if record_every and (frame + 1) % record_every == 0:
                 recorded.append(last)
@@ -236,7 +271,7 @@ def _hold(module: nn.Module, name: str, value: float | Tensor) -> None:
 
 class _Rollout(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, solver, sizes, laws, initial, controls, material, constants):
+    def forward(ctx, solver, sizes, laws, initial, controls, material, constants, acceleration, bodies):
         n = len(laws)
         with launch_lock:
             expect_alive(solver.domain)
@@ -247,6 +282,9 @@ class _Rollout(torch.autograd.Function):
             load(material, rollout.material)
             load(laws, rollout.laws)
             load(constants, rollout.constants)
+            if rollout.surrounded:
+                load(acceleration, rollout.acceleration)
+                load(bodies, rollout.collider_rows)
             run(solver, rollout)
             frames = [to_torch(frame, tuple(frame.shape), initial.device) for frame in rollout.frames]
             found = rollout.status.to_numpy()
@@ -262,7 +300,8 @@ class _Rollout(torch.autograd.Function):
     def backward(ctx, *outputs_bar):
         _ = ctx.saved_tensors  # raises if the graph was freed
         rollout, frames_bar = ctx.rollout, outputs_bar[:-1]
-        inputs = (rollout.initial, rollout.controls, rollout.material, rollout.constants)
+        state = (rollout.initial, rollout.controls, rollout.material, rollout.constants)
+        inputs = (*state, rollout.acceleration, rollout.collider_rows)
         with launch_lock:
             for frame, frame_bar in zip(rollout.frames, frames_bar, strict=True):
                 load(frame_bar, frame.grad)

@@ -89,10 +89,14 @@ class MPMConfig(Section):
     """Damping of the nodes' velocity by the factor 1 − dt · grid_damping. Unit: 1 / time."""
     boundary: BoundaryConfig = BoundaryConfig()
     """Walls of the grid's box."""
-from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Share, Vec3
-from configs.collider import Collider
-from configs.force import Force
-from configs.material import FixedCorotatedConfig, Material, MaterialConfig
+    colliders: tuple[Collider, ...] = ()
+    """Rigid bodies that the material runs into; they act in this order, before the walls."""
+    forces: tuple[Force, ...] = ()
+    """Accelerations that vary in space, added to gravity."""
+    material: Material = FixedCorotatedConfig()
+    """Constitutive law, its parameters and density of all particles."""
+    materials: tuple[Material, ...] = ()
+    """Several materials instead of one: particles are given their places in this list."""
     f_smoothing: Annotated[Real, Field(ge=0, lt=1)] = 0.0
     """γ: share of the old F kept in each step, F' = (1 − γ)(I + dt C)A + γF. 0 is off. Unit: none."""
     j_min: Annotated[Real, Field(gt=0, lt=1)] | None = None

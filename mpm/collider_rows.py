@@ -62,6 +62,7 @@ class ColliderRows:
         """[steps, K, ROW] for the steps of ``dt`` from ``time`` on; [1, K, ROW] if nothing moves."""
         if not any(collider.moves for collider in self.colliders):
             steps = 1
+        steps = max(steps, 1)
         rows = np.tile(self.fixed, (steps, 1, 1))
         times = time + dt * np.arange(steps + 1)
         for k, collider in enumerate(self.colliders):

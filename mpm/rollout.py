@@ -24,8 +24,9 @@ class Rollout:
     """Taichi arrays of a rollout of ``steps`` steps of ``n`` particles.
 
     Inputs (``.grad`` is added to by the adjoint): ``initial [33 N]`` (mpm.state; more with internal variables),
-    ``controls [S, N, 3, 3]``, ``material [(2 + parameters) N]``, ``constants [13]`` (mpm.constants; only gravity has a
-    gradient), and ``laws [N]``, the number of each particle's law. Outputs (``.grad`` is read): ``frames``, a list of
+    ``controls [S, N, 3, 3]``, ``material [(2 + parameters) N]``, ``constants [13]`` (mpm.constants; only gravity
+    and the walls' friction have gradients), and ``laws [N]``, the number of each particle's law; mpm.surroundings says
+    what ``acceleration`` and ``collider_rows`` are. Outputs (``.grad`` is read): ``frames``, a list of
     states, those after every ``record_every`` steps; the last is the final state.
     """
 
@@ -42,6 +43,8 @@ class Rollout:
         differentiable: bool = True,
         memory_budget_mb: float = 2048.0,
         checkpoints_on_host: bool = False,
+        surrounded_nodes: int = 0,
+        collider_numbers: int = 0,
     ):
         if intervals and steps % intervals:
             raise InputError(f"DiffMPM: {intervals} control intervals do not divide steps={steps}")
@@ -63,6 +66,9 @@ class Rollout:
         self.material = real_array((MATERIAL_LAW + parameters) * n, needs_grad=differentiable)
         self.laws = int_array(n)
         self.constants = real_array(COUNT, needs_grad=differentiable)
+        self.surrounded = surrounded_nodes > 0
+        self.acceleration = real_array(3 * surrounded_nodes, needs_grad=differentiable)
+        self.collider_rows = real_array(collider_numbers, needs_grad=differentiable)
         self.frames = [real_array(size, needs_grad=differentiable) for _ in range(steps // record_every)]
         self.states = [scratch_array(size) for _ in range(self.segment + 1)]
         """States of one segment; slot s is the state after s of its steps. Without a backward pass, a ring."""

@@ -9,6 +9,7 @@ from configs.errors import InputError
 from configs.mpm import FACES, MPMConfig
 from kernels.arrays import from_numpy, real_array, scratch_array
 from mpm.bspline import NODES
+from mpm.colliders import ROW
 from mpm.constants import GRAVITY, MATERIAL_LAW, SIZE, WALLS
 from mpm.grid import PIECE, Grid
 from mpm.laws import LAWS
@@ -19,6 +20,7 @@ from mpm.laws.stress import StressKernels, stress_kernels
 from mpm.order import CellOrder
 from mpm.rollout import Rollout, add_state, copy_state
 from mpm.step import transfer_kernels
+from mpm.surroundings import Surroundings
 
 
 class Solver:
@@ -39,6 +41,7 @@ class Solver:
         self.transfers = transfer_kernels(self.nodes)
         self.stresses = [self._stress(number) for number in range(len(self.laws))]
         self.flows = [self._flow(number) for number in range(len(self.laws))]
+        self.surroundings = Surroundings(config)
         size = config.grid.size
         self.grid = Grid(math.prod(size))
         self.grid_bar = Grid(0)
@@ -66,7 +69,11 @@ class Solver:
 
     def rollout(self, **sizes) -> Rollout:
         """A new evaluation: the arguments of ``Rollout`` but for those that the configuration knows."""
+        surrounded = sizes.pop("surrounded", self.surroundings.needed)
+        rows = sizes.pop("collider_rows", self.surroundings.row_count(sizes["steps"]))
         rollout = Rollout(
+            surrounded_nodes=self.surroundings.node_count if surrounded else 0,
+            collider_numbers=rows * len(self.config.colliders) * ROW if surrounded else 0,
             nodes=math.prod(self.config.grid.size),
             order=CellOrder(sizes["n"], self.config.grid.size, self.nodes),
             parameters=len(self.parameters),
@@ -77,6 +84,8 @@ class Solver:
         )
         if rollout.differentiable:
             self._prepare_adjoint(rollout.n)
+        if surrounded:
+            self.surroundings.prepare()
         return rollout
 
     def _prepare_adjoint(self, n: int) -> None:
@@ -95,6 +104,9 @@ class Solver:
         grid = self._grid(r, number)
         self._compute_affine(r, number, source)
         self._fill_grid(r, source, grid)
+        if r.surrounded:
+            self.surroundings.move(r, number, grid, self.domain)
+            grid = self.surroundings.moved
         self.transfers.from_grid(
             source,
             target,
@@ -118,9 +130,11 @@ class Solver:
         return r.grids[number % r.segment] if r.grids else self.grid
 
     def _fill_grid(self, r: Rollout, state: ti.Ndarray, grid: Grid) -> None:
+        """Masses and velocities of the nodes; of surrounded rollouts, their momenta."""
         r.order.refresh(state, r.constants, self.domain)
         fields = (grid.numbers, grid.touched, grid.pieces)
-        self.transfers.to_grid(state, r.n, r.order.list, r.material, r.affine, *fields, r.constants, self.domain)
+        to_grid = self.transfers.momentum_to_grid if r.surrounded else self.transfers.to_grid
+        to_grid(state, r.n, r.order.list, r.material, r.affine, *fields, r.constants, self.domain)
 
     def _compute_affine(self, r: Rollout, number: int, state: ti.Ndarray) -> None:
         interval = r.interval_of(number)
@@ -144,6 +158,13 @@ class Solver:
             self._fill_grid(r, source, grid)
         else:
             r.order.refresh(source, r.constants, self.domain)
+        if r.surrounded:
+            self._surrounded_transfer_adjoint(r, number, source, target, grid, a)
+        else:
+            self._transfer_adjoint(r, number, source, target, grid, a)
+        self._stress_adjoint(r, number, source, a)
+
+    def _transfer_adjoint(self, r, number, source, target, grid: Grid, a: "Adjoint") -> None:
         self.transfers.adjoint(
             source,
             target,
@@ -166,7 +187,16 @@ class Solver:
             r.constants,
             self.domain,
         )
-        self._stress_adjoint(r, number, source, a)
+
+    def _surrounded_transfer_adjoint(self, r, number, source, target, grid: Grid, a: "Adjoint") -> None:
+        around, bar, places = self.surroundings, self.grid_bar, (r.constants, self.domain)
+        around.move(r, number, grid, self.domain)
+        control = (r.controls, r.interval_of(number), r.affine, a.affine_bar, a.a_bar, a.v_bar)
+        grids = (around.moved.numbers, bar.numbers, bar.touched, bar.pieces)
+        self.transfers.from_grid_adjoint(source, target, r.n, r.order.list, *control, *grids, a.state_bar, *places)
+        around.move_adjoint(r, number, grid, bar, self.gravity_bar, self.domain)
+        material = (r.material, r.material.grad, r.affine, a.affine_bar)
+        self.transfers.to_grid_adjoint(source, r.n, *material, bar.numbers, a.state_bar, *places)
 
     def _stress_adjoint(self, r: Rollout, number: int, state: ti.Ndarray, a: "Adjoint") -> None:
         interval = r.interval_of(number)
@@ -264,7 +294,15 @@ def run_adjoint(solver: Solver, rollout: Rollout) -> None:
             source, target = rollout.states[number - start : number - start + 2]
             solver.step_adjoint(rollout, number, source, target, adjoint)
     add_state(adjoint.state_bar, rollout.initial.grad)
+    if rollout.surrounded:
+        _add_acceleration(solver.gravity_bar, rollout.acceleration.grad)
     _add_gravity(solver.gravity_bar, rollout.constants.grad, solver.domain)
+
+
+@ti.kernel
+def _add_acceleration(node_bar: ti.types.ndarray(ndim=1), acceleration_bar: ti.types.ndarray(ndim=1)):
+    for i in range(acceleration_bar.shape[0]):
+        acceleration_bar[i] = acceleration_bar[i] + node_bar[i]
 
 
 @ti.kernel

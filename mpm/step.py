@@ -40,10 +40,16 @@ class TransferKernels(NamedTuple):
 
     to_grid: Callable[..., None]
     """State, affine -> mass and velocity of the grid's nodes."""
+    momentum_to_grid: Callable[..., None]
+    """State, affine -> mass and momentum of the nodes, which mpm.surroundings moves."""
     from_grid: Callable[..., None]
     """State, grid -> next state, but for plastic flow."""
     adjoint: Callable[..., None]
-    """Adjoint of both: ``adjoint`` in place, dL/dA so far and dL/d(affine) beside it."""
+    """Adjoint of ``to_grid`` and ``from_grid``: ``adjoint`` in place, dL/dA so far and dL/d(affine) beside it."""
+    from_grid_adjoint: Callable[..., None]
+    """The same in two parts, between which mpm.surroundings has its own: that of ``from_grid``,"""
+    to_grid_adjoint: Callable[..., None]
+    """and that of ``momentum_to_grid``."""
 
 
 @functools.cache
@@ -130,6 +136,26 @@ def transfer_kernels(nodes: int) -> TransferKernels:
             if touched[piece] != 0:
                 for node in range(PIECE * piece, PIECE * (piece + 1)):
                     grid_velocity(grid, constants, domain, node)
+
+    @prepared
+    @ti.kernel
+    def momentum_to_grid(
+        state: ti.types.ndarray(ndim=1),
+        n: ti.i32,
+        order: ti.types.ndarray(ndim=1),
+        material: ti.types.ndarray(ndim=1),
+        affine: ti.types.ndarray(ndim=1),
+        grid: ti.types.ndarray(ndim=1),
+        touched: ti.types.ndarray(ndim=1),
+        pieces: ti.i32,
+        constants: ti.types.ndarray(ndim=1),
+        domain: ti.types.ndarray(ndim=1),
+    ):
+        for piece in range(pieces):
+            clear_piece(grid, touched, piece)
+        ti.loop_config(block_dim=ti.static(scatter_threads()))
+        for turn in range(scatter_turns(n, nodes)):
+            scatter_momentum(grid, touched, order, n, state, material, affine, constants, domain, turn)
 
     @prepared
     @ti.kernel
@@ -252,6 +278,29 @@ def transfer_kernels(nodes: int) -> TransferKernels:
         material_bar[MATERIAL_VOLUME * n + p] = material_bar[MATERIAL_VOLUME * n + p] + volume_bar
         set_mat3(affine_bar_out, n, 0, p, affine_bar)
 
+    @ti.func
+    def particle_to_grid_adjoint(
+        source: ti.template(),
+        n,
+        material: ti.template(),
+        material_bar: ti.template(),
+        affine: ti.template(),
+        affine_bar: ti.template(),
+        grid_bar: ti.template(),
+        adjoint: ti.template(),
+        constants: ti.template(),
+        domain: ti.template(),
+        p,
+    ):
+        if particle_takes_part(source, n, affine, constants, domain, p):
+            momentum_adjoint(
+                source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
+            )
+        else:
+            set_vec3(adjoint, n, V, p, ti.Vector([0.0, 0.0, 0.0]))
+            set_mat3(adjoint, n, C, p, 0.0 * eye3())
+            set_mat3(affine_bar, n, 0, p, 0.0 * eye3())
+
     @prepared
     @ti.kernel
     def adjoint_step(
@@ -305,13 +354,71 @@ def transfer_kernels(nodes: int) -> TransferKernels:
                     for c in ti.static(range(3)):
                         gravity_bar[3 * node + c] = gravity_bar[3 * node + c] + share[c]
         for p in range(n):
-            if particle_takes_part(source, n, affine, constants, domain, p):
-                momentum_adjoint(
-                    source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
-                )
-            else:
-                set_vec3(adjoint, n, V, p, ti.Vector([0.0, 0.0, 0.0]))
-                set_mat3(adjoint, n, C, p, 0.0 * eye3())
-                set_mat3(affine_bar, n, 0, p, 0.0 * eye3())
+            particle_to_grid_adjoint(
+                source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
+            )
 
-    return TransferKernels(to_grid, from_grid, adjoint_step)
+    @prepared
+    @ti.kernel
+    def from_grid_adjoint(
+        source: ti.types.ndarray(ndim=1),
+        target: ti.types.ndarray(ndim=1),
+        n: ti.i32,
+        order: ti.types.ndarray(ndim=1),
+        controls: ti.types.ndarray(ndim=4),
+        interval: ti.i32,
+        affine: ti.types.ndarray(ndim=1),
+        affine_bar: ti.types.ndarray(ndim=1),
+        a_bar: ti.types.ndarray(ndim=1),
+        v_bar: ti.types.ndarray(ndim=1),
+        grid: ti.types.ndarray(ndim=1),
+        grid_bar: ti.types.ndarray(ndim=1),
+        touched: ti.types.ndarray(ndim=1),
+        pieces: ti.i32,
+        adjoint: ti.types.ndarray(ndim=1),
+        constants: ti.types.ndarray(ndim=1),
+        domain: ti.types.ndarray(ndim=1),
+    ):
+        for piece in range(pieces):
+            clear_piece(grid_bar, touched, piece)
+        for p in range(n):  # affine_bar holds dL/dC until P2G's adjoint
+            update_adjoint(
+                source,
+                target,
+                n,
+                controls,
+                interval,
+                affine,
+                a_bar,
+                v_bar,
+                affine_bar,
+                grid,
+                adjoint,
+                constants,
+                domain,
+                p,
+            )
+        ti.loop_config(block_dim=ti.static(scatter_threads()))
+        for turn in range(scatter_turns(n, nodes)):
+            scatter_seeds(grid_bar, touched, order, n, source, v_bar, affine_bar, constants, domain, turn)
+
+    @prepared
+    @ti.kernel
+    def to_grid_adjoint(
+        source: ti.types.ndarray(ndim=1),
+        n: ti.i32,
+        material: ti.types.ndarray(ndim=1),
+        material_bar: ti.types.ndarray(ndim=1),
+        affine: ti.types.ndarray(ndim=1),
+        affine_bar: ti.types.ndarray(ndim=1),
+        grid_bar: ti.types.ndarray(ndim=1),
+        adjoint: ti.types.ndarray(ndim=1),
+        constants: ti.types.ndarray(ndim=1),
+        domain: ti.types.ndarray(ndim=1),
+    ):
+        for p in range(n):
+            particle_to_grid_adjoint(
+                source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
+            )
+
+    return TransferKernels(to_grid, momentum_to_grid, from_grid, adjoint_step, from_grid_adjoint, to_grid_adjoint)

@@ -1,125 +1,105 @@
-"""The grid's share of a step where there is more than gravity and frictionless walls, and its adjoint.
+"""What material meets beyond frictionless walls and gravity: colliders, forces, friction, damping of the grid."""
 
-v = (1 − dt c) (p / m + dt (g + a)) with grid damping c and the acceleration a of each node; then colliders, then walls
-with friction (docs/method.md 3.3). The momenta stay, and velocities go to an array of the same layout: the adjoint
-needs what each velocity was before contact.
-"""
+import math
 
+import numpy as np
 import taichi as ti
 
-from mpm.colliders import collide, collide_adjoint
-from mpm.constants import DT, GRID_FACTOR, MASS_CUT, ORIGIN, SPACING, WALL_FRICTION
-from mpm.contact import respond, respond_adjoint
-from mpm.grid import gravity, node_count, node_index, node_vec3, set_node_vec3, wall
+from configs.mpm import MPMConfig
+from kernels.arrays import from_numpy
+from mpm.collider_rows import ColliderRows
+from mpm.colliders import ROW
+from mpm.forces import acceleration_field
+from mpm.grid import Grid
+from mpm.node_motion import move_nodes, move_nodes_adjoint
+from mpm.rollout import Rollout
 
 
-@ti.func
-def _free_velocity(grid: ti.template(), acceleration: ti.template(), constants: ti.template(), node):
-    """The velocity before contact."""
-    a = gravity(constants) + ti.Vector([acceleration[3 * node + c] for c in ti.static(range(3))])
-    return constants[GRID_FACTOR] * (node_vec3(grid, node) / grid[4 * node] + constants[DT] * a)
+class Surroundings:
+    """The part of a solver that moves the nodes of surrounded rollouts.
 
-
-@ti.func
-def _node_position(constants: ti.template(), domain: ti.template(), node):
-    origin = ti.Vector([constants[ORIGIN + c] for c in ti.static(range(3))])
-    return origin + constants[SPACING] * node_index(domain, node)
-
-
-@ti.func
-def _at_walls(constants: ti.template(), domain: ti.template(), node, velocity, axes: ti.template()):
-    """The velocity after the walls across the first ``axes`` axes."""
-    v, index = velocity, node_index(domain, node)
-    for axis in ti.static(range(axes)):
-        kind, inward = wall(domain, index, axis)
-        v = respond(v, 0.0 * v, _axis_normal(axis, inward), constants[WALL_FRICTION], kind)
-    return v
-
-
-@ti.func
-def _at_walls_adjoint(
-    constants: ti.template(), constants_bar: ti.template(), domain: ti.template(), node, velocity, out_bar
-):
-    """dL/d(velocity) from dL/d(``_at_walls``); adds to the gradient of the walls' friction."""
-    v_bar, index = out_bar, node_index(domain, node)
-    friction_bar = 0.0
-    for axis in ti.static((2, 1, 0)):
-        kind, inward = wall(domain, index, axis)
-        v = _at_walls(constants, domain, node, velocity, axis)
-        n = _axis_normal(axis, inward)
-        v_bar, _, _, share = respond_adjoint(v, 0.0 * v, n, constants[WALL_FRICTION], kind, v_bar)
-        friction_bar += share
-    if friction_bar != 0.0:
-        ti.atomic_add(constants_bar[WALL_FRICTION], friction_bar)
-    return v_bar
-
-
-@ti.func
-def _axis_normal(axis: ti.template(), inward):
-    n = ti.Vector([0.0, 0.0, 0.0])
-    n[axis] = inward
-    return n
-
-
-@ti.kernel
-def move_nodes(
-    grid: ti.types.ndarray(ndim=1),
-    moved: ti.types.ndarray(ndim=1),
-    acceleration: ti.types.ndarray(ndim=1),
-    constants: ti.types.ndarray(ndim=1),
-    domain: ti.types.ndarray(ndim=1),
-    rows: ti.types.ndarray(ndim=1),
-    kinds: ti.types.ndarray(ndim=1),
-    samples: ti.types.ndarray(ndim=1),
-    first: ti.i32,
-    count: ti.i32,
-):
-    """``grid`` (mass, momentum) -> ``moved`` (mass, velocity); the colliders' rows begin at number ``first``."""
-    for node in range(node_count(domain)):
-        m = grid[4 * node]
-        v = ti.Vector([0.0, 0.0, 0.0])
-        if m > MASS_CUT:
-            v = _free_velocity(grid, acceleration, constants, node)
-            v = collide(rows, kinds, samples, first, count, _node_position(constants, domain, node), v)
-            v = _at_walls(constants, domain, node, v, 3)
-        moved[4 * node] = m
-        set_node_vec3(moved, node, v)
-
-
-@ti.kernel
-def move_nodes_adjoint(
-    grid: ti.types.ndarray(ndim=1),
-    grid_bar: ti.types.ndarray(ndim=1),
-    acceleration: ti.types.ndarray(ndim=1),
-    acceleration_bar: ti.types.ndarray(ndim=1),
-    constants: ti.types.ndarray(ndim=1),
-    constants_bar: ti.types.ndarray(ndim=1),
-    domain: ti.types.ndarray(ndim=1),
-    rows: ti.types.ndarray(ndim=1),
-    rows_bar: ti.types.ndarray(ndim=1),
-    kinds: ti.types.ndarray(ndim=1),
-    samples: ti.types.ndarray(ndim=1),
-    first: ti.i32,
-    count: ti.i32,
-):
-    """In ``grid_bar``, dL/d(velocity) becomes dL/d(mass, momentum); adds to the other gradients.
-
-    ``acceleration_bar`` is also that of gravity, once it is summed over the nodes.
+    Such a rollout has two inputs more: ``acceleration [3 nodes]`` and ``collider_rows [T K ROW]`` (mpm.colliders), with
+    a row of each collider for every step, or T = 1.
     """
-    for node in range(node_count(domain)):
-        m = grid[4 * node]
-        mass_bar = 0.0
-        momentum_bar = ti.Vector([0.0, 0.0, 0.0])
-        if m > MASS_CUT:
-            x = _node_position(constants, domain, node)
-            free = _free_velocity(grid, acceleration, constants, node)
-            v = collide(rows, kinds, samples, first, count, x, free)
-            v_bar = _at_walls_adjoint(constants, constants_bar, domain, node, v, node_vec3(grid_bar, node))
-            v_bar = collide_adjoint(rows, rows_bar, kinds, samples, first, count, x, free, v_bar)
-            v_bar *= constants[GRID_FACTOR]
-            momentum_bar = v_bar / m
-            mass_bar = -momentum_bar.dot(node_vec3(grid, node)) / m
-            for c in ti.static(range(3)):
-                acceleration_bar[3 * node + c] = acceleration_bar[3 * node + c] + constants[DT] * v_bar[c]
-        grid_bar[4 * node] = mass_bar
-        set_node_vec3(grid_bar, node, momentum_bar)
+
+    def __init__(self, config: MPMConfig):
+        self.config = config
+        self.colliders = ColliderRows(config)
+        self.kinds = from_numpy(_not_empty(self.colliders.kinds))
+        self.samples = from_numpy(self.colliders.samples.reshape(-1))
+        self.moved = Grid(0)
+        """Masses and velocities of the nodes after the step's forces and contacts."""
+
+    @property
+    def needed(self) -> bool:
+        """Whether the configuration asks for any of it."""
+        c = self.config
+        return bool(c.colliders or c.forces or c.grid_damping or c.boundary.friction)
+
+    @property
+    def node_count(self) -> int:
+        """Number of the grid's nodes."""
+        return math.prod(self.config.grid.size)
+
+    def prepare(self) -> None:
+        """Allocate what surrounded steps need."""
+        if self.moved.pieces == 0:
+            self.moved = Grid(self.node_count)
+
+    def load(self, rollout: Rollout, dt: float, time: float = 0.0) -> None:
+        """Fill a rollout's acceleration and collider rows as configured, for steps of ``dt`` from ``time`` on."""
+        rollout.acceleration.from_numpy(_typed(acceleration_field(self.config).reshape(-1), rollout.acceleration))
+        rows = _not_empty(self.colliders.rows(rollout.steps, dt, time))
+        rollout.collider_rows.from_numpy(_typed(rows, rollout.collider_rows))
+
+    def row_count(self, steps: int) -> int:
+        """T of ``load``'s rows."""
+        return steps if any(collider.moves for collider in self.config.colliders) else 1
+
+    def move(self, r: Rollout, number: int, grid: Grid, domain: ti.Ndarray) -> None:
+        """Masses and momenta of the step ``number`` -> masses and velocities, in ``moved``."""
+        bodies = (r.collider_rows, self.kinds, self.samples, *self._first_row(r, number))
+        grids = (grid.numbers, self.moved.numbers, grid.touched, grid.pieces)
+        move_nodes(*grids, r.acceleration, r.constants, domain, *bodies)
+
+    def move_adjoint(
+        self,
+        r: Rollout,
+        number: int,
+        grid: Grid,
+        grid_bar: Grid,
+        acceleration_bar: ti.Ndarray,
+        domain: ti.Ndarray,
+    ) -> None:
+        """In ``grid_bar``, dL/d(velocity) becomes dL/d(mass, momentum)."""
+        move_nodes_adjoint(
+            grid.numbers,
+            grid_bar.numbers,
+            grid_bar.touched,
+            grid_bar.pieces,
+            r.acceleration,
+            acceleration_bar,
+            r.constants,
+            r.constants.grad,
+            domain,
+            r.collider_rows,
+            r.collider_rows.grad,
+            self.kinds,
+            self.samples,
+            *self._first_row(r, number),
+        )
+
+    def _first_row(self, r: Rollout, number: int) -> tuple[int, int]:
+        """Where the rows of a step begin, and how many colliders there are."""
+        count = len(self.config.colliders)
+        per_step = count * ROW
+        return (number * per_step if r.collider_rows.shape[0] > per_step else 0), count
+
+
+def _not_empty(values: np.ndarray) -> np.ndarray:
+    """Flat; a zero where there are no colliders, for Taichi has no empty arrays."""
+    return values.reshape(-1) if values.size else np.zeros(1, dtype=values.dtype)
+
+
+def _typed(values: np.ndarray, array: ti.Ndarray) -> np.ndarray:
+    return np.ascontiguousarray(values, dtype=ti.lang.util.to_numpy_type(array.dtype))

@@ -24,8 +24,9 @@ from mpm.colliders import (
     VELOCITY,
 )
 from mpm.constants import COUNT, DT, GRAVITY, GRID_FACTOR, ORIGIN, SPACING, WALL_FRICTION, WALLS
+from mpm.grid import PIECE
+from mpm.node_motion import move_nodes, move_nodes_adjoint
 from mpm.shapes import SHAPES
-from mpm.surroundings import move_nodes, move_nodes_adjoint
 from tests.directional import directional_error
 from tests.reference import contact as twin
 
@@ -88,7 +89,8 @@ class _Move(torch.autograd.Function):
         ctx.domain = from_numpy([WALLS[walls]] * 6 + [LAYERS, *GRID])
         ctx.rest = [from_numpy(integers.reshape(-1)), from_torch(samples.reshape(-1)), 0, len(shapes)]
         moved = real_array(4 * len(mass))
-        move_nodes(ctx.grid, moved, ctx.acceleration, ctx.constants, ctx.domain, ctx.rows, *ctx.rest)
+        ctx.pieces = (from_numpy(np.ones(len(mass) // PIECE, dtype=np.int32)), len(mass) // PIECE)
+        move_nodes(ctx.grid, moved, *ctx.pieces, ctx.acceleration, ctx.constants, ctx.domain, ctx.rows, *ctx.rest)
         return to_torch(moved, (4 * len(mass),), "cpu").reshape(-1, 4)[:, 1:]
 
     @staticmethod
@@ -98,7 +100,7 @@ class _Move(torch.autograd.Function):
         acceleration_bar, constants_bar = real_array(3 * n), real_array(COUNT)
         rows_bar = real_array(ctx.rows.shape[0])
         move_nodes_adjoint(
-            ctx.grid, grid_bar, ctx.acceleration, acceleration_bar, ctx.constants, constants_bar, ctx.domain,
+            ctx.grid, grid_bar, *ctx.pieces, ctx.acceleration, acceleration_bar, ctx.constants, constants_bar, ctx.domain,
             ctx.rows, rows_bar, *ctx.rest,
         )  # fmt: skip
         grid_bar = to_torch(grid_bar, (4 * n,), "cpu").reshape(n, 4)

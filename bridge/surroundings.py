@@ -1,0 +1,74 @@
+"""Colliders, accelerations and the walls' friction as tensors: what a rollout is surrounded by."""
+
+import torch
+from torch import Tensor
+
+from bridge.checks import expect_finite, expect_shape
+from bridge.collider_motion import ColliderMotion, collider_motion
+from configs.errors import InputError
+from mpm.forces import acceleration_field
+from mpm.surroundings import Surroundings
+
+
+class SurroundingTensors:
+    """The arguments of one ``DiffMPM.forward`` that concern the nodes, checked; ``None`` means as configured.
+
+    Args:
+        around: the solver's part.
+        x: particles; says device and dtype.
+        frames: number of ``steps``, each ``frame_dt`` long.
+        time: when the first begins. Unit: time.
+        acceleration: of every node [nx, ny, nz, 3], added to what is configured. Unit: length / time².
+        colliders: see ``collider_motion``.
+        wall_friction: 0-d, in the place of ``config.boundary.friction``.
+    """
+
+    def __init__(
+        self,
+        around: Surroundings,
+        x: Tensor,
+        frames: int,
+        frame_dt: float,
+        time: float,
+        acceleration: Tensor | None,
+        colliders: dict[str, Tensor] | None,
+        wall_friction: Tensor | None,
+    ):
+        self.around, self.x, self.time, self.frame_dt = around, x, time, frame_dt
+        given = [value for value in (acceleration, colliders, wall_friction) if value is not None]
+        self.used = around.needed or bool(given)
+        self.friction = _friction(wall_friction, around, x)
+        self.motion: ColliderMotion | None = None
+        if colliders is not None:
+            self.motion = collider_motion(colliders, around.colliders, frames, frame_dt, time)
+        self.acceleration = self._acceleration(acceleration) if self.used else x.new_zeros(1)
+
+    def rows(self, dt: float, frames: slice, substeps: int) -> Tensor:
+        """[T, K, ROW] for some frames, each cut into ``substeps`` of ``dt``."""
+        colliders = self.around.colliders
+        if self.motion is not None:
+            fixed = torch.from_numpy(colliders.fixed).to(self.motion.position.device)
+            rows = self.motion.rows(fixed, dt, frames, substeps)
+        else:
+            steps = (frames.stop - frames.start) * substeps
+            rows = torch.from_numpy(colliders.rows(steps, dt, self.time + frames.start * self.frame_dt))
+        return rows.to(self.x)
+
+    def _acceleration(self, given: Tensor | None) -> Tensor:
+        config = self.around.config
+        field = torch.from_numpy(acceleration_field(config)).to(self.x)
+        if given is not None:
+            expect_shape("DiffMPM", "acceleration", given, (*config.grid.size, 3))
+            expect_finite("DiffMPM", "acceleration", given)
+            field = field + given.to(self.x)
+        return field.reshape(-1)
+
+
+def _friction(given: Tensor | None, around: Surroundings, x: Tensor) -> Tensor:
+    if given is None:
+        return torch.tensor(around.config.boundary.friction, dtype=torch.float64).to(x)
+    expect_shape("DiffMPM", "wall_friction", given, ())
+    expect_finite("DiffMPM", "wall_friction", given)
+    if float(given.detach()) < 0:
+        raise InputError(f"DiffMPM: wall_friction is {float(given.detach()):g}; expected at least 0")
+    return given.to(x)
