@@ -15,6 +15,7 @@ from bridge.contributions import median_depth, pixel_contributions
 from bridge.controls import ControlOptimizer, Evaluation, Update
 from bridge.diffmpm import DiffMPM
 from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
+from bridge.initial_velocity import rigid_velocity
 from bridge.layers import composite_over
 from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
 from bridge.mpm_state import MPMState
@@ -66,6 +67,7 @@ __all__ = [
     "rasterize_particle_mass",
     "reset",
     "rgb_loss",
+    "rigid_velocity",
     "shade",
     "silhouette_loss",
     "spherical_harmonics",

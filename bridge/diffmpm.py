@@ -143,7 +143,7 @@ class DiffMPM(nn.Module):
             self._gravity(x, gravity),
         )
         state = pack(x, parts, len(self.solver.internal))
-        frame_dt = float(self.config.frame_dt or 0.0) if self.config.dt == "auto" else float(self.config.dt)
+        frame_dt = self.config.step_dt
         around = SurroundingTensors(
             self.solver.surroundings, x, steps, frame_dt, time, acceleration, colliders, wall_friction
         )

@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_shape
-from configs.rigid_velocity import RigidVelocityConfig
 
 
 def rigid_velocity(
@@ -34,9 +33,3 @@ def rigid_velocity(
     # column j of C is angular × e_j, the derivative of v by x_j
     columns = torch.linalg.cross(angular.expand(3, 3), torch.eye(3, dtype=x.dtype, device=x.device))
     return linear + torch.linalg.cross(angular.expand_as(x), x - center), columns.T.expand(len(x), 3, 3)
-
-
-def configured_velocity(x: Tensor, config: RigidVelocityConfig) -> tuple[Tensor, Tensor]:
-    """``rigid_velocity`` of a configuration's section."""
-    center = None if config.center is None else torch.tensor(config.center)
-    return rigid_velocity(x, torch.tensor(config.linear), torch.tensor(config.angular), center)

@@ -20,8 +20,8 @@ class KeyframeConfig(Section):
     position: Vec3
     """Position of the centre, or of a plane's point. Unit: length."""
     rotation: Vec3 = (0.0, 0.0, 0.0)
-    """Rotation from the position as built: axis times angle; between keyframes it changes evenly, so that an angle
-    beyond a full turn makes several. Unit: radian."""
+    """Axis times angle of the rotation about the centre; between keyframes it changes evenly, so that 720 makes two
+    turns. Unit: degree."""
 
 
 class ColliderConfig(Section):
@@ -39,7 +39,7 @@ class ColliderConfig(Section):
     position: Vec3 = (0.0, 0.0, 0.0)
     """Position of the centre at the start. Unit: length."""
     rotation: Vec3 = (0.0, 0.0, 0.0)
-    """Rotation at the start, about the centre: axis times angle. Unit: radian."""
+    """Axis times angle of the rotation about the centre at the start. Unit: degree."""
     velocity: Vec3 = (0.0, 0.0, 0.0)
     """Constant velocity of the centre. Unit: length / time."""
     angular_velocity: Vec3 = (0.0, 0.0, 0.0)
@@ -65,9 +65,10 @@ class ColliderConfig(Section):
 
     @model_validator(mode="after")
     def _one_trajectory(self):
-        given = {"position", "rotation", "velocity", "angular_velocity"} & self.model_fields_set
+        constant = ("position", "rotation", "velocity", "angular_velocity")
+        given = [name for name in constant if any(getattr(self, name))]
         if self.keyframes and given:
-            raise ValueError(f"keyframes and {', '.join(sorted(given))} are given; expected one of them")
+            raise ValueError(f"keyframes and {', '.join(given)} are given; expected one of them")
         times = [keyframe.time for keyframe in self.keyframes]
         if len(times) == 1 or any(a >= b for a, b in pairwise(times)):
             raise ValueError(f"keyframes are at times {times}; expected at least two, each later than the one before")

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 _WORDS = {
     "model_type": "keys and values",
+    "model_attributes_type": "keys and values",
     "bool_parsing": "true or false",
     "bool_type": "true or false",
     "tuple_type": "a list",
@@ -51,6 +52,8 @@ def _message(items: list, model: type[BaseModel]) -> str:
     if kind == "union_tag_invalid":  # a word that chooses the section
         words = items[0]["ctx"]["expected_tags"].replace("'", "").removesuffix(", custom")
         return f"there is no {items[0]['ctx']['tag']}; expected one of {words}"
+    if kind == "union_tag_not_found":
+        return f"has no {items[0]['ctx']['discriminator']}; expected the word that chooses the section"
     value = json.dumps(items[0]["input"], ensure_ascii=False, default=str)
     return f"is {value}; expected {' or '.join(dict.fromkeys(map(_accepted, items)))}"
 

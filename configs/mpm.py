@@ -31,7 +31,8 @@ class GridConfig(Section):
 
 
 class BoundaryConfig(Section):
-    """Conditions on the six faces of the grid's box; one word for all six is accepted in YAML.
+    """Conditions on the six faces of the grid's box; one word for all six is accepted in YAML, as is a key ``all`` for
+    the faces that are not named.
 
     ``none``: mass that passes the face is lost. ``sticky``: zero velocity. ``slip``: zero normal velocity.
     ``separate``: the velocity may leave the wall but not enter it, and ``friction`` acts along it.
@@ -57,6 +58,9 @@ class BoundaryConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _one_word_for_all(cls, value):
+        if isinstance(value, dict) and "all" in value:
+            rest = {key: other for key, other in value.items() if key != "all"}
+            return {**dict.fromkeys(FACES, value["all"]), **rest}
         return dict.fromkeys(FACES, value) if isinstance(value, str) else value
 
     @model_validator(mode="after")
@@ -113,10 +117,16 @@ class MPMConfig(Section):
 
     @model_validator(mode="after")
     def _one_list_of_materials(self):
-        if self.materials and "material" in self.model_fields_set:
+        if self.materials and self.material != FixedCorotatedConfig():
             raise ValueError("material and materials are given; expected one of them")
         if (self.dt == "auto") != (self.frame_dt is not None):
             raise ValueError("dt: auto and frame_dt belong together; expected both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _damping_is_stable(self):
+        if self.dt != "auto" and self.grid_damping * self.dt > 1:
+            raise ValueError(f"grid_damping is {self.grid_damping:g}; expected at most 1 / dt, {1 / self.dt:g}")
         return self
 
     @property

@@ -84,6 +84,7 @@ class Simulation:
                 mass=scene.mass,
                 volume=scene.volume,
                 material_id=scene.material_id,
+                time=(len(self.frames) - 1) * self.config.frame_dt,
             )
 
     def _record(self, film: SimulateFilm) -> None:

@@ -5,7 +5,7 @@ With n the unit normal that points away from the obstacle, u the surface's veloc
 - sticky: v' = u;
 - slip: v' = u + t;
 - separate: v' = v where r·n ≥ 0 (leaving); else v' = u + max(0, 1 + μ (r·n) / |t|) t: the surface takes the approach
-  away, and friction at most μ times as much of the tangential part (Coulomb; Stomakhin et al. 2013, section 8).
+  away, and friction at most μ times as much of the tangential part (Coulomb; as in Stomakhin et al. 2013).
 
 docs/method.md 3.3 and 6.
 """

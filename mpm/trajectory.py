@@ -14,11 +14,11 @@ def pose(collider: ColliderConfig, times: np.ndarray) -> tuple[np.ndarray, np.nd
     """Positions [S, 3] and rotation matrices [S, 3, 3], from the shape's own frame (mpm.shapes), at ``times`` [S]."""
     if collider.keyframes:
         positions = _interpolate(times, collider.keyframes, "position")
-        rotations = rotation_matrix(_interpolate(times, collider.keyframes, "rotation"))
+        rotations = rotation_matrix(np.radians(_interpolate(times, collider.keyframes, "rotation")))
     else:
         positions = np.array(collider.position) + times[:, None] * np.array(collider.velocity)
         spun = rotation_matrix(times[:, None] * np.array(collider.angular_velocity))
-        rotations = spun @ rotation_matrix(np.array(collider.rotation))
+        rotations = spun @ rotation_matrix(np.radians(collider.rotation))
     return positions, rotations @ as_built(collider)
 
 

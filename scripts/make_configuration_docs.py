@@ -39,9 +39,9 @@ def _part(title: str, schema: dict, known: dict) -> Iterator[str]:
     yield from _table(title, schema | {"properties": own})
     keys: dict[str, list[str]] = {}
     for key, section in _sections({"properties": own}, "", schema["$defs"]):
-        keys.setdefault(section, []).append(f"`{key}`")
+        keys.setdefault(section, []).append(f"`{key}`{_choice(schema['$defs'][section])}")
     for section, names in keys.items():
-        yield from _table(", ".join(names), schema["$defs"][section])
+        yield from _table(", ".join(dict.fromkeys(names)), schema["$defs"][section])
 
 
 def _sections(schema: dict, prefix: str, definitions: dict) -> Iterator[tuple[str, str]]:
@@ -50,6 +50,13 @@ def _sections(schema: dict, prefix: str, definitions: dict) -> Iterator[tuple[st
         for section in _references(field):
             yield prefix + name, section
             yield from _sections(definitions[section], f"{prefix}{name}.", definitions)
+
+
+def _choice(section: dict) -> str:
+    """The word, without a default, by which a section is chosen among others."""
+    words = [f" with `{name}: {section['properties'][name]['const']}`" for name in section.get("required", [])
+             if "const" in section["properties"][name]]  # fmt: skip
+    return "".join(words)
 
 
 def _table(title: str, schema: dict) -> Iterator[str]:

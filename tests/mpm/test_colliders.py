@@ -100,8 +100,8 @@ class _Move(torch.autograd.Function):
         acceleration_bar, constants_bar = real_array(3 * n), real_array(COUNT)
         rows_bar = real_array(ctx.rows.shape[0])
         move_nodes_adjoint(
-            ctx.grid, grid_bar, *ctx.pieces, ctx.acceleration, acceleration_bar, ctx.constants, constants_bar, ctx.domain,
-            ctx.rows, rows_bar, *ctx.rest,
+            ctx.grid, grid_bar, *ctx.pieces, ctx.acceleration, acceleration_bar, ctx.constants, constants_bar,
+            ctx.domain, ctx.rows, rows_bar, *ctx.rest,
         )  # fmt: skip
         grid_bar = to_torch(grid_bar, (4 * n,), "cpu").reshape(n, 4)
         friction_bar = to_torch(constants_bar, (COUNT,), "cpu")[WALL_FRICTION]

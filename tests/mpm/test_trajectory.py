@@ -12,8 +12,8 @@ from mpm.trajectory import pose, rotation_matrix, rotation_vector
 DT = 0.01
 KEYFRAMES = [
     {"time": 0.02, "position": (0, 0, 0)},
-    {"time": 0.06, "position": (0.4, 0, -0.2), "rotation": (0, 1.2, 0)},
-    {"time": 0.1, "position": (0.4, 1, 0), "rotation": (0, 9.2, 0)},
+    {"time": 0.06, "position": (0.4, 0, -0.2), "rotation": (0, 68, 0)},
+    {"time": 0.1, "position": (0.4, 1, 0), "rotation": (0, 527, 0)},
 ]
 
 
@@ -26,7 +26,7 @@ def _rows(steps=12, time=0.0, **collider):
     "collider",
     [
         {"keyframes": KEYFRAMES},
-        {"velocity": (1, 2, -3), "angular_velocity": (3, -1, 2), "position": (0.1, 0, 0), "rotation": (0.2, 0.3, 0)},
+        {"velocity": (1, 2, -3), "angular_velocity": (3, -1, 2), "position": (0.1, 0, 0), "rotation": (20, 30, 0)},
     ],
 )
 def test_velocities_carry_each_pose_to_the_next(collider):
@@ -48,9 +48,11 @@ def test_keyframes_hold_before_and_after():
     position, rotation = pose(box, np.array([-1.0, 0.02, 0.04, 0.06, 0.08, 0.1, 5.0]))
     np.testing.assert_allclose(position[:, 0], [0, 0, 0.2, 0.4, 0.4, 0.4, 0.4], atol=1e-15)
     np.testing.assert_allclose(rotation[[0, 1]], [np.eye(3)] * 2, atol=1e-15)
-    np.testing.assert_allclose(rotation[-1], rotation_matrix(np.array([0, 9.2, 0])), atol=1e-15)
+    np.testing.assert_allclose(rotation[-1], rotation_matrix(np.radians([0, 527, 0])), atol=1e-15)
     spins = _rows(keyframes=KEYFRAMES)[:, SPIN + 1]
-    np.testing.assert_allclose(spins, [0] * 2 + [30] * 4 + [200] * 4 + [0] * 2, atol=1e-10)
+    np.testing.assert_allclose(
+        spins, [0] * 2 + [np.radians(68) / 0.04] * 4 + [np.radians(459) / 0.04] * 4 + [0] * 2, atol=1e-10
+    )
 
 
 def test_a_later_start_is_a_shift():
