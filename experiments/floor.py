@@ -13,7 +13,7 @@ COLOR = 0.82
 """Grey of the floor outside shadows."""
 SHADOW = 0.45
 """Share of its brightness that the floor loses right under a body."""
-SIGMA = 0.6
+SIGMA = 0.75
 """Standard deviation of a Gaussian of the floor, in the distance of two: enough to leave no holes."""
 
 

@@ -184,6 +184,15 @@ def test_a_simulation_that_breaks_keeps_the_frame_before(tmp_path, capsys):
     np.testing.assert_array_equal(last["x"], final["x"])
 
 
+def test_particles_that_leave_are_counted_if_they_may(tmp_path):
+    leaving = ["mpm.boundary=none", "mpm.escaped=deactivate", "bodies.0.velocity.linear=[-20,0,0]"]
+    code, output = _run(tmp_path, *leaving)
+    assert code == 0
+    escaped = [frame["escaped"] for frame in _metrics(output)["frames"]]
+    assert escaped == sorted(escaped)
+    assert (escaped[0], escaped[-1]) == (0, 64)
+
+
 def test_an_interruption_writes_what_is_there(tmp_path, monkeypatch):
     advance, calls = Simulation._advance, []
 
