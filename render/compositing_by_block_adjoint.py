@@ -26,7 +26,7 @@ from render.compositing_by_block import (
 )
 from render.constants import ALPHA_MAX, ALPHA_MIN
 
-PIXELS = 2
+PIXELS = 1
 """Pixels of a column that a thread owns."""
 
 THREADS = BLOCK // PIXELS
