@@ -128,10 +128,11 @@ def _has_cuda() -> bool:
 
 @contextlib.contextmanager
 def _on_default_stream() -> Iterator[None]:
-    stream, default = torch.cuda.current_stream(), torch.cuda.default_stream()
-    if stream == default:
+    stream = torch.cuda.current_stream()
+    if stream.cuda_stream == 0:
         yield
         return
+    default = torch.cuda.default_stream()
     default.wait_stream(stream)
     yield
     stream.wait_stream(default)
