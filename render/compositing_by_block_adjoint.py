@@ -1,7 +1,7 @@
 """The adjoint of render/compositing_by_block.py, for CUDA: render/compositing.py has its equations.
 
-A thread owns several pixels of a column, so that a warp's patch is large and sums over it are few. A warp adds up what
-a Gaussian gets from its patch as moments of sigma_bar, and adds all of them to the Gaussian's record in one operation:
+A warp adds up what a Gaussian gets from its patch as moments of sigma_bar, and adds all of them to the Gaussian's
+record in one operation:
 
     Σ sigma_bar (1, dx, dy, dx², dx dy, dy²),   Σ w depth_map_bar,   Σ w image_bar,   and if asked for Σ |mean2d_bar|
 
@@ -27,7 +27,8 @@ from render.compositing_by_block import (
 from render.constants import ALPHA_MAX, ALPHA_MIN
 
 PIXELS = 1
-"""Pixels of a column that a thread owns."""
+"""Pixels of a column that a thread owns: more make fewer sums over larger patches, which suits large Gaussians; with
+four million small ones on an H100 two take 8 % longer, four 25 %."""
 
 THREADS = BLOCK // PIXELS
 
