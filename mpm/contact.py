@@ -18,10 +18,12 @@ from mpm.constants import WALL_NONE, WALL_SEPARATE, WALL_STICKY
 @ti.func
 def friction_factor(approach, tangent, friction):
     """What friction leaves of the tangential velocity, and whether it slides at all; ``approach`` = r·n < 0."""
-    speed = tangent.norm()
+    speed, limit = tangent.norm(), -friction * approach
     factor, slides = 0.0, False
-    if speed > -friction * approach:
-        factor, slides = 1.0 + friction * approach / speed, True
+    if limit == 0.0:
+        factor, slides = 1.0, True  # at any speed, 0 too
+    elif speed > limit:
+        factor, slides = 1.0 - limit / speed, True
     return factor, slides
 
 
@@ -73,12 +75,13 @@ def _slide_adjoint(r, n, friction, out_bar):
     factor, slides = friction_factor(approach, tangent, friction)
     if slides:
         speed = tangent.norm()
-        along = out_bar.dot(tangent)  # dL/d(factor)
-        tangent_bar = factor * out_bar
-        if speed > 0.0:  # 0 only without friction, where the factor is 1
+        tangent_bar, approach_bar = factor * out_bar, 0.0
+        if speed > 0.0:  # 0 only without friction, where the factor is constant
+            along = out_bar.dot(tangent)  # dL/d(factor)
             tangent_bar -= along * friction * approach / (speed * speed * speed) * tangent
             friction_bar = along * approach / speed
-            approach_bar = along * friction / speed - tangent_bar.dot(n)
-            r_bar = tangent_bar + approach_bar * n
-            n_bar = approach_bar * r - approach * tangent_bar
+            approach_bar = along * friction / speed
+        approach_bar -= tangent_bar.dot(n)
+        r_bar = tangent_bar + approach_bar * n
+        n_bar = approach_bar * r - approach * tangent_bar
     return r_bar, n_bar, friction_bar

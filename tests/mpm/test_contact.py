@@ -116,15 +116,18 @@ def test_finite_differences(name, kind):
         assert directional_error(objective, _cases(), name) <= 1e-6
 
 
-def test_frictionless_sliding_straight_on_is_finite():
-    """No tangential velocity: the direction of friction is undefined, the answer is not."""
+def test_straight_on_without_friction():
+    """No tangential velocity, as of a body that falls on level ground: its derivative passes all the same."""
     n = torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64)
     inputs = [-n, 0 * n, n, torch.zeros(1, dtype=torch.float64)]
     for value in inputs:
         value.requires_grad_()
     out = _Respond.apply(*inputs, "separate")
     assert not out.any()
-    assert all(torch.isfinite(grad).all() for grad in torch.autograd.grad(out.sum(), inputs))
+    v_bar, u_bar, _, friction_bar = torch.autograd.grad(out.sum(), inputs)
+    torch.testing.assert_close(v_bar, torch.tensor([[1.0, 0.0, 1.0]], dtype=torch.float64))
+    torch.testing.assert_close(u_bar, torch.tensor([[0.0, 1.0, 0.0]], dtype=torch.float64))
+    assert not friction_bar.any()
 
 
 def test_friction_takes_no_more_than_its_share():
