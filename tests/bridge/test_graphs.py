@@ -72,7 +72,7 @@ def test_a_simulator_ends_with_its_runtime():
 def test_nothing_keeps_a_runtime_alive_that_was_reset():
     """Destroyed later, Taichi's program would free the memory of the next."""
     program = weakref.ref(impl.get_runtime().prog)
-    x = torch.zeros(4, 3, dtype=torch.float64, requires_grad=True)
+    x = (0.1 * torch.arange(12, dtype=torch.float64).reshape(4, 3) - 0.5).requires_grad_()
     outputs = [_rollout(x), _mass_matching(x), _image(x)]
     sum(output.sum() for output in outputs).backward()
     _restart()
