@@ -37,7 +37,7 @@ class BodyConfig(Section):
     center: Vec3 = (0.0, 0.0, 0.0)
     """Where the centre of the unturned shape's bounding box is put. Unit: length."""
     rotation: Vec3 = (0.0, 0.0, 0.0)
-    """Axis times angle by which the shape is turned about its centre. Unit: radian."""
+    """Axis times angle by which the shape is turned about its centre. Unit: degree."""
     points_per_cell: Count = 8
     """Particles per grid cell; their spacing is the grid's divided by the cube root of this. Unit: none."""
     jitter: Annotated[Real, Field(ge=0, le=1)] = 0.0

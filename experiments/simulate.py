@@ -93,7 +93,7 @@ class Simulation:
         if every and number % every == 0:
             arrays = {"x": self.state.x, "v": self.state.v, "F": self.state.F, "body": self.scene.body}
             self.folder.write_frame(number, {name: value.cpu().numpy() for name, value in arrays.items()})
-        film.add_frame(self.state)
+        film.add_frame(self.state, self.frames[-1]["time"])
 
     def write(self, film: SimulateFilm) -> None:
         """All files of the last whole frame."""

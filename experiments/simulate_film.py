@@ -11,6 +11,7 @@ from bridge.upsampler import Splats, SurfaceUpsampler
 from configs.simulate import SimulateConfig
 from experiments.film import Film
 from experiments.floor import Floor
+from experiments.obstacles import find_obstacles
 from experiments.outputs import RunFolder
 from experiments.simulate_scene import SimulateScene
 
@@ -24,12 +25,14 @@ class SimulateFilm(Film):
         super().__init__(config.render, scene.views[0], config.output.video_size, video)
         self.bodies = [BodySurface(config, scene, number) for number in range(len(config.bodies))]
         self.floor = Floor.find(config.mpm)
+        self.obstacles = find_obstacles(config.mpm)
 
-    def add_frame(self, state: MPMState) -> None:
-        """Append a state to the video, if there is one."""
+    def add_frame(self, state: MPMState, time: float) -> None:
+        """Append a state at ``time`` to the video, if there is one."""
         if not self.video:
             return
         splats = [body.splats(state) for body in self.bodies]
+        splats += [obstacle.splats(time, state.x) for obstacle in self.obstacles]
         if self.floor:
             splats.append(self.floor.splats(state.x))
         self.add(self.draw(_joined(splats)))

@@ -18,6 +18,7 @@ from experiments.views import View
 from mpm.mesh import load_mesh
 from mpm.particles import fill_mesh
 from mpm.primitives import fill_box, fill_cylinder, fill_sphere
+from mpm.trajectory import rotation_matrix
 
 
 @dataclass
@@ -97,7 +98,7 @@ def _fill(number: int, body: BodyConfig, spacing: float, config: SimulateConfig)
     if body.jitter:
         offsets = np.random.default_rng([config.seed, number]).uniform(-0.5, 0.5, x.shape)
         x = x + offsets * (body.jitter * spacing)
-    x = x @ _rotation(body.rotation).T + np.asarray(body.center)
+    x = x @ rotation_matrix(np.radians(body.rotation)).T + np.asarray(body.center)
     check_fits(f"bodies.{number}: the {body.shape}", x, config.mpm, "move or shrink the body")
     return x
 
@@ -116,16 +117,6 @@ def _shape(body: BodyConfig, spacing: float) -> np.ndarray:
     longest = float((high - low).max())
     scale = body.extent / longest if body.extent and longest > 0 else 1.0
     return fill_mesh((vertices - (low + high) / 2) * scale, faces, spacing)
-
-
-def _rotation(vector: tuple[float, float, float]) -> np.ndarray:
-    """The rotation [3, 3] about the axis ``vector`` by its length in radians (Rodrigues's formula)."""
-    angle = np.linalg.norm(vector)
-    if not angle:
-        return np.eye(3)
-    a, b, c = np.asarray(vector) / angle
-    K = np.array([[0, -c, b], [c, 0, -a], [-b, a, 0]])
-    return np.eye(3) + np.sin(angle) * K + (1 - np.cos(angle)) * K @ K
 
 
 def _check_apart(points: list[np.ndarray], spacings: list[float]) -> None:

@@ -112,6 +112,25 @@ def test_each_body_has_its_material_and_frames_their_time_steps(tmp_path):
     assert np.load(output / "particles_final.npz")["internal"].shape[0] == 200
 
 
+def test_colliders_move_and_are_drawn(tmp_path):
+    config = copy.deepcopy(CONFIG)
+    config["mpm"] |= {"gravity": [0, 0, 0], "dt": 0.004}
+    config["bodies"] = [{"box": [0.25, 0.25, 0.25], "center": [0.06, 0, 0]}]
+    ways = [{"time": 0.012, "position": [-0.3, 0, 0]}, {"time": 0.06, "position": [-0.1, 0, 0]}]
+    config["mpm"]["colliders"] = [{"shape": "box", "half_size": [0.2, 0.3, 0.3], "keyframes": ways}]
+    code, output = _run(tmp_path, config=config)
+    assert code == 0
+    momentum = [frame["momentum"][0] for frame in _metrics(output)["frames"]]
+    assert momentum[:2] == pytest.approx([0, 0], abs=1e-6)  # not before its time
+    pushed = 1000 * 0.0625**3 * 64 * 0.2 / 0.048  # with the velocity of the collider, which has just met it
+    assert 0.2 * pushed < momentum[-1] < 2 * pushed
+    video = iio.imread(output / "render.mp4", plugin="FFMPEG").astype(float)
+    grey = np.abs(video - video.mean(axis=-1, keepdims=True)).max(axis=-1) < 20
+    left = [np.argwhere(frame[20] < 220)[0, 0] for frame in video.mean(axis=-1)]
+    assert grey[0, 20, left[0] + 2]
+    assert left[0] == left[1] < left[-1]
+
+
 def test_nothing_is_drawn_or_recorded_that_is_not_wanted(tmp_path):
     code, output = _run(tmp_path, "output.every=null", "output.video=false", "frames=1", "mpm.gravity=[0,0,0]")
     assert code == 0
@@ -129,7 +148,7 @@ def test_the_resolved_config_runs_again(tmp_path):
         "bodies.1.flows=null",
         "bodies.1.sphere=null",
         "bodies.1.cylinder=[0.1,0.4]",
-        "bodies.1.rotation=[0,0,1.5707963]",
+        "bodies.1.rotation=[0,0,90]",
     ]
     mesh = ["bodies.0.box=null", "bodies.0.mesh=sphere", "bodies.0.extent=0.4"]
     _, output = _run(tmp_path, *turned, *mesh, "frames=1")
