@@ -12,6 +12,7 @@ from experiments.verification import (
     free_fall,
     gradient_growth,
     gradients,
+    incline,
     rigid_rotation,
     waves,
 )
@@ -28,6 +29,7 @@ CASES = (
     cantilever.CASE,
     constitutive.CASE,
     dam_break.CASE,
+    incline.CASE,
     convergence.CASE,
     gradient_growth.CASE,
     gradients.CASE,

@@ -1,0 +1,68 @@
+"""A block on an incline with Coulomb's friction."""
+
+import math
+
+import numpy as np
+import torch
+
+from bridge.diffmpm import DiffMPM
+from experiments.verification.case import Case, Check, Curve, Outcome, Panel, relative, vanishing
+from experiments.verification.scenes import MIDDLE, box, cell_centres, lattice, solid
+
+SLOPE, GRAVITY = 30.0, 1.0
+SLIDING, RESTING, DAMPING = (0.0, 0.2, 0.4), 0.7, 5.0
+SPACING, PER_CELL, DT, DURATION, FRAMES = 0.1, 2, 2e-3, 2.0, 100
+TEXT = r"""A stiff elastic block on a floor with friction $\mu$ (a wall that separates), gravity turned by 30°: it
+slides with
+
+```math
+a = g (\sin\theta - \mu \cos\theta)
+```
+
+and stays where it is for $\mu = 0.7 > \tan\theta$. The acceleration is the slope of the mean velocity over the second
+half of the run."""
+
+
+def slide(friction: float, damping: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """Time and mean velocity down the slope; ``damping`` is the grid's."""
+    pitch = SPACING / PER_CELL
+    x = lattice(cell_centres(0.0, 1.0, pitch), cell_centres(0.0, 0.5, pitch), MIDDLE)
+    config = box((-0.5, 0.0, None), (3.5, 1.0, None), SPACING, DT, solid(1000.0, 0.2, 1.0), y_min="separate")
+    turned = math.radians(SLOPE)
+    config = config.model_copy(
+        update={
+            "gravity": (GRAVITY * math.sin(turned), -GRAVITY * math.cos(turned), 0.0),
+            "grid_damping": damping,
+            "boundary": config.boundary.model_copy(update={"friction": friction}),
+        }
+    )
+    every = round(DURATION / DT / FRAMES)
+    with torch.no_grad():
+        frames = DiffMPM(config)(x, steps=every * FRAMES, volume=pitch**2 * SPACING, record_every=every).frames
+    speed = [0.0, *(float(f.v[:, 0].mean()) for f in frames)]
+    return DT * every * np.arange(FRAMES + 1), np.array(speed)
+
+
+def run() -> Outcome:
+    """Blocks that slide and one that rests."""
+    checks: list[Check] = []
+    curves = []
+    turned = math.radians(SLOPE)
+    for friction in SLIDING:
+        t, speed = slide(friction)
+        exact = GRAVITY * (math.sin(turned) - friction * math.cos(turned))
+        later = t > DURATION / 2
+        slope = float(np.polyfit(t[later], speed[later], 1)[0])
+        checks.append(relative(f"acceleration / g, μ = {friction:g}", slope, exact, 0.02))
+        curves.append(Curve(f"μ = {friction:g}", t, speed))
+        curves.append(Curve(f"exact, μ = {friction:g}", t, exact * t, exact=True))
+    for damping in (DAMPING, 0.0):
+        t, speed = slide(RESTING, damping)
+        ratio = float(np.abs(speed[FRAMES // 2 :]).max()) / (GRAVITY * math.sin(turned) * DURATION)
+        name = f"at rest: speed / that without friction, μ = {RESTING:g}, damping {damping:g}"
+        checks.append(vanishing(name, ratio, 0.01 if damping else None))
+        curves.append(Curve(f"μ = {RESTING:g}, damping {damping:g}", t, speed))
+    return Outcome(checks, [Panel("velocity down the slope", "time", "velocity", curves)])
+
+
+CASE = Case("incline", "Block on an incline", TEXT, run)
