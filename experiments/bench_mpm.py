@@ -7,22 +7,26 @@ and of a baseline in DiffTaichi's style, in the same process.
 
 import argparse
 import json
+import os
 import statistics
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import taichi as ti
+import torch
 from rich.console import Console
 from rich.table import Table
 
 import bridge
+from bridge import runtime
 from configs.errors import InputError
 from configs.mpm import MPMConfig
 from experiments.bench_mpm_baseline import DiffTaichiStyle
+from experiments.bench_mpm_kernels import PROFILER, kernel_table, kernel_times
 from experiments.versions import versions
 from mpm.constants import make_constants
 from mpm.rollout import Rollout
@@ -50,6 +54,9 @@ class Measurement:
     """One step, median."""
     both_ms: float
     """One step forward and backward, median."""
+    device_bytes: int | None = None
+    """GPU memory in use at the end, less that before the first case. Taichi's pool keeps what earlier cases took:
+    measure from small to large."""
 
     @property
     def rate(self) -> float:
@@ -80,8 +87,8 @@ def make_rollout(solver: Solver, x: np.ndarray, v: np.ndarray, steps: int, inter
     return rollout
 
 
-def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeats: int) -> Measurement:
-    """diffmpm on the cube."""
+def make_solver(grid: int, law: str, kernel: str) -> Solver:
+    """A solver on ``grid``³ nodes over the unit cube."""
     config = MPMConfig.model_validate(
         {
             "grid": {"origin": (0, 0, 0), "spacing": 1 / grid, "size": (grid, grid, grid)},
@@ -91,8 +98,13 @@ def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeat
             "memory_budget_mb": 1e5,
         }
     )
+    return Solver(config)
+
+
+def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeats: int) -> Measurement:
+    """diffmpm on the cube."""
+    solver = make_solver(grid, law, kernel)
     x, v = cube(edge, grid)
-    solver = Solver(config)
     rollout = make_rollout(solver, x, v, steps, intervals=max(1, steps // 5))
 
     def backward():
@@ -100,7 +112,16 @@ def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeat
         run_adjoint(solver, rollout)
 
     name = f"diffmpm {law}, {kernel}"
-    return _time(name, len(x), grid, steps, repeats, lambda: run(solver, rollout), backward)
+    measured = _time(name, len(x), grid, steps, repeats, lambda: run(solver, rollout), backward)
+    return replace(measured, device_bytes=_device_bytes())
+
+
+def _device_bytes() -> int | None:
+    """Memory of the GPU in use, by whatever; None on other backends."""
+    if runtime.current().backend != "cuda":
+        return None
+    free, total = torch.cuda.mem_get_info()
+    return total - free
 
 
 def measure_baseline(edge: int, grid: int, steps: int, repeats: int) -> Measurement:
@@ -128,8 +149,8 @@ def _time(
         backward()
         forwards.append(middle - start)
         both.append(_now() - start)
-    per_step = [1e3 * statistics.median(times[1:]) / steps for times in (forwards, both)]
-    return Measurement(name, n, grid, both[0], *per_step)
+    forward_ms, both_ms = (1e3 * statistics.median(times[1:]) / steps for times in (forwards, both))
+    return Measurement(name, n, grid, both[0], forward_ms, both_ms)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -142,6 +163,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of a rollout (default: 20)")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="timed rollouts (default: 7)")
     parser.add_argument("--baseline", action="store_true", help="also time a baseline in DiffTaichi's style")
+    parser.add_argument("--kernels", action="store_true", help="show where the time goes, by kernel, instead")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the numbers go, as JSON")
     args = parser.parse_args(arguments)
     try:
@@ -153,32 +175,61 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> None:
-    runtime = bridge.init(args.backend)
-    cases = args.cases or (GPU_CASES if runtime.backend == "cuda" else CPU_CASES)
-    results = []
+    if args.kernels:
+        os.environ[PROFILER] = "1"
+    backend = bridge.init(args.backend).backend
+    cases = args.cases or (GPU_CASES if backend == "cuda" else CPU_CASES)
+    results, before = [], _device_bytes()
     for case in cases:
         edge, grid = (int(number) for number in case.split("/"))
-        results.append(measure_ours(edge, grid, args.law, args.kernel, args.steps, args.repeats))
+        if args.kernels:
+            _show_kernels(edge, grid, args)
+            continue
+        ours = measure_ours(edge, grid, args.law, args.kernel, args.steps, args.repeats)
+        if ours.device_bytes is not None and before is not None:
+            ours = replace(ours, device_bytes=ours.device_bytes - before)
+        results.append(ours)
         if args.baseline:
             results.append(measure_baseline(edge, grid, args.steps, args.repeats))
+    if args.kernels:
+        return
     console = Console()
     console.width = max(console.width, TABLE_WIDTH)
-    console.print(_table(results, f"MPM, {runtime.backend}, median of {args.repeats} rollouts of {args.steps} steps"))
+    console.print(_table(results, f"MPM, {backend}, median of {args.repeats} rollouts of {args.steps} steps"))
     if args.output:
-        report = {"backend": runtime.backend, "steps": args.steps, "repeats": args.repeats, "versions": versions()}
+        report = {"backend": backend, "steps": args.steps, "repeats": args.repeats, "versions": versions()}
         report["results"] = [asdict(result) | {"rate": result.rate} for result in results]
         args.output.write_text(json.dumps(report, indent=2) + "\n")
+
+
+def _show_kernels(edge: int, grid: int, args: argparse.Namespace) -> None:
+    solver = make_solver(grid, args.law, args.kernel)
+    rollout = make_rollout(solver, *cube(edge, grid), args.steps, intervals=1)
+    run(solver, rollout)
+    run_adjoint(solver, rollout)
+    title = f"{edge**3:,} particles, {grid}³ nodes, {args.law}, {args.kernel}"
+    Console(width=TABLE_WIDTH).print(kernel_table(kernel_times(solver, rollout), title))
 
 
 def _table(results: list[Measurement], title: str) -> Table:
     table = Table(title=title)
     table.add_column("simulator")
-    for column in ("particles", "grid", "first gradient s", "forward ms", "both ms", "both / forward", "M steps/s"):
+    for column in (
+        "particles",
+        "grid",
+        "first gradient s",
+        "forward ms",
+        "both ms",
+        "both / forward",
+        "M steps/s",
+        "B/particle",
+    ):
         table.add_column(column, justify="right")
     for r in results:
         numbers = (f"{r.first_gradient_s:.1f}", f"{r.forward_ms:.3f}", f"{r.both_ms:.3f}")
         ratios = (f"{r.both_ms / r.forward_ms:.2f}", f"{r.rate / 1e6:.2f}")
-        table.add_row(r.simulator, f"{r.particles:,}", f"{r.grid}³", *numbers, *ratios)
+        memory = "" if r.device_bytes is None else f"{r.device_bytes / r.particles:,.0f}"
+        table.add_row(r.simulator, f"{r.particles:,}", f"{r.grid}³", *numbers, *ratios, memory)
     return table
 
 

@@ -125,6 +125,9 @@ class _Array(ScalarNdarray):
             dtype, shape, layout=Layout.NULL, zero_fill=True, dbg_info=taichi_core.DebugInfo("")
         )
         self.shape = tuple(self.arr.shape)
+        kind = f"{dtype.to_string()} {len(shape)}"
+        self.kinds = f"{kind} with gradient", kind
+        """What kernels are compiled for: with a gradient, without. (Words compare faster than Taichi's types.)"""
         self._program = weakref.ref(impl.get_runtime().prog)
 
     def __del__(self):

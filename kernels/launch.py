@@ -44,8 +44,11 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     return launch
 
 
-def _type(argument) -> tuple | type | None:
+def _type(argument) -> str | tuple | type | None:
     """What a compiled kernel depends on; None for what no plan is made for."""
+    kinds = getattr(argument, "kinds", None)
+    if kinds is not None:
+        return kinds[argument.grad is None]
     if isinstance(argument, Ndarray):
         return argument.element_type, len(argument.shape), argument.grad is None
     kind = type(argument)

@@ -1,6 +1,7 @@
 """One evaluation of the solver: its inputs, the states that the adjoint needs, its outputs, and their gradients."""
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 import taichi as ti
@@ -10,7 +11,7 @@ from kernels.arrays import int_array, real_array, real_dtype, scratch_array
 from kernels.launch import prepared
 from mpm import status
 from mpm.constants import COUNT, MATERIAL_LAW
-from mpm.grid import NUMBERS, Grid
+from mpm.grid import NUMBERS, PIECE, Grid
 from mpm.order import CellOrder
 from mpm.state import INTERNAL
 
@@ -34,7 +35,7 @@ class Rollout:
         self,
         n: int,
         steps: int,
-        nodes: int,
+        grid: Grid,
         order: CellOrder,
         intervals: int = 0,
         parameters: int = 2,
@@ -58,9 +59,10 @@ class Rollout:
         self.differentiable = differentiable
         size, on_device = self.components * n, not checkpoints_on_host
         self.segment = RING - 1
-        grid_size, keeps_grids = NUMBERS * nodes, differentiable
+        self.keeps_workings = False
         if differentiable:
-            self.segment, keeps_grids = plan_segments(steps, size, grid_size, memory_budget_mb, on_device)
+            work_size = 9 * n + NUMBERS * PIECE * grid.pieces
+            self.segment, self.keeps_workings = plan_segments(steps, size, work_size, memory_budget_mb, on_device)
         self.initial = real_array(size, needs_grad=differentiable)
         self.controls = real_array(intervals, n if intervals else 1, 3, 3, needs_grad=differentiable)
         self.material = real_array((MATERIAL_LAW + parameters) * n, needs_grad=differentiable)
@@ -73,11 +75,9 @@ class Rollout:
         self.states = [scratch_array(size) for _ in range(self.segment + 1)]
         """States of one segment; slot s is the state after s of its steps. Without a backward pass, a ring."""
         self.checkpoints = Checkpoints(size, math.ceil(steps / self.segment) if self.checkpointed else 0, on_device)
-        self.grids = [Grid(nodes) for _ in range(self.segment)] if keeps_grids else []
-        """The grids of the segment's steps, where the budget lets the backward pass find them made."""
+        grids = [Grid(PIECE * grid.pieces) for _ in range(steps)] if self.keeps_workings else [grid]
+        self._workings = [Workings(scratch_array(9 * n), grid) for grid in grids]
         self.order = order
-        self.affine = scratch_array(9 * n)
-        """What P2G scatters beside mass and velocity, of one step."""
         self.status = int_array(status.COUNT)
         self.clear_status()
 
@@ -85,6 +85,10 @@ class Rollout:
     def checkpointed(self) -> bool:
         """Whether the adjoint recomputes segments."""
         return self.differentiable and self.segment < self.steps
+
+    def workings(self, step: int) -> "Workings":
+        """Of this step, made by the forward pass if ``keeps_workings``; otherwise memory to make them in."""
+        return self._workings[step % len(self._workings)]
 
     def interval_of(self, step: int) -> int:
         """The control that enters this step, or ``NO_CONTROL``."""
@@ -96,6 +100,14 @@ class Rollout:
     def clear_status(self) -> None:
         """Forget what went wrong."""
         self.status.from_numpy(status.cleared())
+
+
+class Workings(NamedTuple):
+    """What a step computes on its way from one state to the next."""
+
+    affine: ti.Ndarray
+    """``[9 N]``: what P2G scatters beside mass and velocity."""
+    grid: Grid
 
 
 class Checkpoints:
@@ -123,12 +135,11 @@ class Checkpoints:
 
 
 def plan_segments(
-    steps: int, size: int, grid_size: int, memory_budget_mb: float, checkpoints_count: bool
+    steps: int, size: int, work_size: int, memory_budget_mb: float, checkpoints_count: bool
 ) -> tuple[int, bool]:
-    """Steps of a segment, and whether their grids are kept beside their states: only if one segment holds them all."""
+    """Steps of a segment, and whether each step's workings are kept: if they fit the budget for all steps at once."""
     bytes_per_number = 8 if real_dtype() == ti.f64 else 4
-    kept = ((steps + 1) * size + steps * grid_size) * bytes_per_number / 2**20
-    if kept <= memory_budget_mb:
+    if ((steps + 1) * size + steps * work_size) * bytes_per_number <= memory_budget_mb * 2**20:
         return steps, True
     return segment_length(steps, size, memory_budget_mb, checkpoints_count), False
 

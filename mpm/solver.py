@@ -18,7 +18,7 @@ from mpm.laws.gradient import flow_gradient, stress_gradient
 from mpm.laws.law import Law
 from mpm.laws.stress import StressKernels, stress_kernels
 from mpm.order import CellOrder
-from mpm.rollout import Rollout, add_state, copy_state
+from mpm.rollout import Rollout, Workings, add_state, copy_state
 from mpm.step import transfer_kernels
 from mpm.surroundings import Surroundings
 
@@ -74,7 +74,7 @@ class Solver:
         rollout = Rollout(
             surrounded_nodes=self.surroundings.node_count if surrounded else 0,
             collider_numbers=rows * len(self.config.colliders) * ROW if surrounded else 0,
-            nodes=math.prod(self.config.grid.size),
+            grid=self.grid,
             order=CellOrder(sizes["n"], self.config.grid.size, self.nodes),
             parameters=len(self.parameters),
             internal=len(self.internal),
@@ -101,9 +101,7 @@ class Solver:
 
     def step(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray) -> None:
         """The state ``source`` -> the state ``target``, the step ``number`` of the rollout."""
-        grid = self._grid(r, number)
-        self._compute_affine(r, number, source)
-        self._fill_grid(r, source, grid)
+        affine, grid = self._work(r, number, source)
         if r.surrounded:
             self.surroundings.move(r, number, grid, self.domain)
             grid = self.surroundings.moved
@@ -114,7 +112,7 @@ class Solver:
             r.internal,
             r.controls,
             r.interval_of(number),
-            r.affine,
+            affine,
             grid.numbers,
             r.constants,
             self.domain,
@@ -125,21 +123,16 @@ class Solver:
         for flow in filter(None, self.flows):
             flow.flow(target, r.n, r.material, r.laws, r.constants)
 
-    def _grid(self, r: Rollout, number: int) -> Grid:
-        """The grid of a step: kept for the backward pass, or scratch memory."""
-        return r.grids[number % r.segment] if r.grids else self.grid
-
-    def _fill_grid(self, r: Rollout, state: ti.Ndarray, grid: Grid) -> None:
-        """Masses and velocities of the nodes; of surrounded rollouts, their momenta."""
-        r.order.refresh(state, r.constants, self.domain)
-        fields = (grid.numbers, grid.touched, grid.pieces)
-        to_grid = self.transfers.momentum_to_grid if r.surrounded else self.transfers.to_grid
-        to_grid(state, r.n, r.order.list, r.material, r.affine, *fields, r.constants, self.domain)
-
-    def _compute_affine(self, r: Rollout, number: int, state: ti.Ndarray) -> None:
-        interval = r.interval_of(number)
+    def _work(self, r: Rollout, number: int, state: ti.Ndarray) -> Workings:
+        """Stress and P2G of a step: masses and velocities of the nodes; of surrounded rollouts, their momenta."""
+        affine, grid = workings = r.workings(number)
         for stress in self.stresses:
-            stress.stress(state, r.n, r.controls, interval, r.material, r.laws, r.affine, r.constants)
+            stress.stress(state, r.n, r.controls, r.interval_of(number), r.material, r.laws, affine, r.constants)
+        r.order.refresh(state, r.constants, self.domain)
+        nodes = (grid.numbers, grid.touched, grid.pieces)
+        to_grid = self.transfers.momentum_to_grid if r.surrounded else self.transfers.to_grid
+        to_grid(state, r.n, r.order.list, r.material, affine, *nodes, r.constants, self.domain)
+        return workings
 
     def run_segment(self, r: Rollout, start: int, record: bool) -> None:
         """Run the segment that begins at step ``start``, whose state is in slot 0."""
@@ -152,19 +145,19 @@ class Solver:
     def step_adjoint(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray, a: "Adjoint") -> None:
         """The adjoint of ``target``, the state after step ``number``, becomes that of ``source``."""
         self._flow_adjoint(r, number, source, target, a)
-        self._compute_affine(r, number, source)
-        grid = self._grid(r, number)
-        if grid is self.grid:
-            self._fill_grid(r, source, grid)
-        else:
+        if r.keeps_workings:
+            workings = r.workings(number)
             r.order.refresh(source, r.constants, self.domain)
-        if r.surrounded:
-            self._surrounded_transfer_adjoint(r, number, source, target, grid, a)
         else:
-            self._transfer_adjoint(r, number, source, target, grid, a)
+            workings = self._work(r, number, source)
+        if r.surrounded:
+            self._surrounded_transfer_adjoint(r, number, source, target, workings, a)
+        else:
+            self._transfer_adjoint(r, number, source, target, workings, a)
         self._stress_adjoint(r, number, source, a)
 
-    def _transfer_adjoint(self, r, number, source, target, grid: Grid, a: "Adjoint") -> None:
+    def _transfer_adjoint(self, r, number, source, target, workings: Workings, a: "Adjoint") -> None:
+        affine, grid = workings
         self.transfers.adjoint(
             source,
             target,
@@ -174,7 +167,7 @@ class Solver:
             r.material.grad,
             r.controls,
             r.interval_of(number),
-            r.affine,
+            affine,
             a.affine_bar,
             a.a_bar,
             a.v_bar,
@@ -188,14 +181,15 @@ class Solver:
             self.domain,
         )
 
-    def _surrounded_transfer_adjoint(self, r, number, source, target, grid: Grid, a: "Adjoint") -> None:
+    def _surrounded_transfer_adjoint(self, r, number, source, target, workings: Workings, a: "Adjoint") -> None:
+        affine, grid = workings
         around, bar, places = self.surroundings, self.grid_bar, (r.constants, self.domain)
         around.move(r, number, grid, self.domain)
-        control = (r.controls, r.interval_of(number), r.affine, a.affine_bar, a.a_bar, a.v_bar)
+        control = (r.controls, r.interval_of(number), affine, a.affine_bar, a.a_bar, a.v_bar)
         grids = (around.moved.numbers, bar.numbers, bar.touched, bar.pieces)
         self.transfers.from_grid_adjoint(source, target, r.n, r.order.list, *control, *grids, a.state_bar, *places)
         around.move_adjoint(r, number, grid, bar, self.gravity_bar, self.domain)
-        material = (r.material, r.material.grad, r.affine, a.affine_bar)
+        material = (r.material, r.material.grad, affine, a.affine_bar)
         self.transfers.to_grid_adjoint(source, r.n, *material, bar.numbers, a.state_bar, *places)
 
     def _stress_adjoint(self, r: Rollout, number: int, state: ti.Ndarray, a: "Adjoint") -> None:
