@@ -10,6 +10,16 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 from bridge.binning import bin_gaussians
+from bridge.comp_graph import (
+    CompGraph,
+    Grid,
+    OptInput,
+    PointCloud,
+    calculate_lame_parameters,
+    calculate_point_cloud_volumes,
+    load_point_cloud_from_obj,
+    p2g,
+)
 from bridge.compositing import composite_gaussians
 from bridge.contributions import median_depth, pixel_contributions
 from bridge.controls import ControlOptimizer, Evaluation, Update
@@ -33,13 +43,17 @@ from bridge.surface import Surface, SurfaceHistory
 from bridge.upsampler import Splats, SurfaceUpsampler
 
 __all__ = [
+    "CompGraph",
     "ControlOptimizer",
     "DiffMPM",
     "DirectionalLight",
     "Evaluation",
     "GSRenderer3DGS",
+    "Grid",
     "MPMState",
     "Material",
+    "OptInput",
+    "PointCloud",
     "PointLight",
     "ProjectionSettings",
     "Runtime",
@@ -50,6 +64,8 @@ __all__ = [
     "SurfaceUpsampler",
     "Update",
     "bin_gaussians",
+    "calculate_lame_parameters",
+    "calculate_point_cloud_volumes",
     "composite_gaussians",
     "composite_over",
     "covariances",
@@ -58,9 +74,11 @@ __all__ = [
     "gaussian_normals",
     "init",
     "lights_and_material",
+    "load_point_cloud_from_obj",
     "load_points",
     "mass_matching_loss",
     "median_depth",
+    "p2g",
     "pixel_contributions",
     "project_gaussians",
     "rasterization",

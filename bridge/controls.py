@@ -83,7 +83,7 @@ class ControlOptimizer:
 
     def update(self) -> Update:
         """One step down, or none."""
-        gradient = self._current_gradient()
+        gradient = self.gradient
         direction = self._adam(gradient)
         refused = None
         for halvings in range(self.max_halvings + 1):
@@ -109,7 +109,9 @@ class ControlOptimizer:
         lower = bool(trial.total < self.current.total)
         return (trial if lower and not reason else None), reason
 
-    def _current_gradient(self) -> Tensor:
+    @property
+    def gradient(self) -> Tensor:
+        """Of the objective by the controls, where they are now."""
         if self._gradient is None:
             (self._gradient,) = torch.autograd.grad(self.current.total, self.controls)
         return self._gradient

@@ -12,7 +12,14 @@ from configs.mpm import MPMConfig
 from kernels.arrays import scratch_array
 from kernels.lock import launch_lock
 from mpm.bspline import NODES
-from mpm.mass_loss import MassLoss, _mass_loss_grad, grid_constants, mass_loss, rasterize_mass
+from mpm.mass_loss import (
+    MassLoss,
+    _mass_loss_grad,
+    grid_constants,
+    interpolate_nodes,
+    mass_loss,
+    rasterize_mass,
+)
 
 
 def rasterize_particle_mass(x: Tensor, mass: Tensor, config: MPMConfig) -> Tensor:
@@ -31,6 +38,17 @@ def rasterize_particle_mass(x: Tensor, mass: Tensor, config: MPMConfig) -> Tenso
             NODES[config.kernel],
         )
         return to_torch(node_mass, config.grid.size, x.device)
+
+
+def interpolate_node_mass(x: Tensor, node_mass: Tensor, config: MPMConfig) -> Tensor:
+    """Nodal mass [nx, ny, nz] at particles ``x [N, 3]``, Σ_i w_ip m_i, [N]; not differentiable."""
+    current()
+    expect_shape("interpolate_node_mass", "x", x, ("N", 3))
+    expect_shape("interpolate_node_mass", "node_mass", node_mass, tuple(config.grid.size))
+    with launch_lock:
+        constants, nodes = grid_constants(config.grid), NODES[config.kernel]
+        values = interpolate_nodes(from_torch(x), x.shape[0], from_torch(node_mass), constants, nodes)
+        return to_torch(values, (x.shape[0],), x.device)
 
 
 def mass_matching_loss(

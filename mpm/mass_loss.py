@@ -76,6 +76,14 @@ def rasterize_mass(
                     ti.atomic_add(node_mass[node], wxy * wz[k])
 
 
+def interpolate_nodes(x: ti.Ndarray, n: int, node_values: ti.Ndarray, constants: ti.Ndarray, nodes: int) -> ti.Ndarray:
+    """Σ_i w_ip f_i at each particle, [N]: what ``_gather`` gives the masses of particles that have none."""
+    seed, values = real_array(1), real_array(n)
+    seed.fill(1)
+    _gather(x, real_array(n), n, node_values, seed, real_array(n, 3), values, constants, nodes)
+    return values
+
+
 @ti.ad.grad_replaced
 def mass_loss(b: MassLoss) -> None:
     """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
