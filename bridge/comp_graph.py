@@ -166,7 +166,8 @@ class CompGraph:
             raise InputError("CompGraph: target_grid has no mass; expected p2g(target_points, target_grid) before")
         if tuple(target_grid.mass.shape) != (grid.nx, grid.ny, grid.nz):
             raise InputError(
-                f"CompGraph: target_grid has {tuple(target_grid.mass.shape)} nodes; expected {(grid.nx, grid.ny, grid.nz)}"
+                f"CompGraph: target_grid has {tuple(target_grid.mass.shape)} nodes; "
+                f"expected {(grid.nx, grid.ny, grid.nz)}"
             )
         self.points, self.grid, self.target_mass = points, grid, target_grid.mass
         self.start = MPMState(points.x.detach(), None, None, None, None)  # type: ignore[arg-type]
@@ -184,8 +185,8 @@ class CompGraph:
         steps = opt.num_timesteps - 1
         if steps < 1 or steps % opt.control_stride:
             raise InputError(
-                f"OptInput: num_timesteps is {opt.num_timesteps}, control_stride {opt.control_stride}; expected at least 2 "
-                "layers, and a stride that divides the time steps between them"
+                f"OptInput: num_timesteps is {opt.num_timesteps}, control_stride {opt.control_stride}; expected at least "
+                "2 layers, and a stride that divides the time steps between them"
             )
         config = self.grid.config(
             dt=opt.dt,
