@@ -185,8 +185,8 @@ class CompGraph:
         steps = opt.num_timesteps - 1
         if steps < 1 or steps % opt.control_stride:
             raise InputError(
-                f"OptInput: num_timesteps is {opt.num_timesteps}, control_stride {opt.control_stride}; expected at least "
-                "2 layers, and a stride that divides the time steps between them"
+                f"OptInput: num_timesteps is {opt.num_timesteps}, control_stride {opt.control_stride}; expected at "
+                "least 2 layers, and a stride that divides the time steps between them"
             )
         config = self.grid.config(
             dt=opt.dt,
