@@ -6,6 +6,10 @@ import pytest
 import torch
 
 from bridge.diffmpm import DiffMPM
+from bridge.exchange import load, to_torch
+from bridge.mpm_state import pack, unpack
+from mpm.constants import make_constants
+from mpm.solver import Solver, run
 from tests.directional import directional_error
 from tests.mpm.scenes import make_cloud, make_config
 
@@ -147,6 +151,35 @@ def test_recomputed_segments_give_the_same_gradient():
         config = make_config(**RUBBING, memory_budget_mb=budget)
         gradients += torch.autograd.grad(_final(config, colliders={"velocity": velocity}).square().sum(), velocity)
     torch.testing.assert_close(*gradients, rtol=1e-10, atol=1e-12)
+
+
+def test_mesh_collider_acts_as_the_shape_that_it_is_of():
+    """A ball as a mesh of facets, sampled, against the ball itself."""
+    ball = {"position": (0.9, 0.1, 0.3), "velocity": (-1.0, 0.3, 0.2), "friction": 0.2}
+    mesh = {"shape": "mesh", "mesh": "sphere", "extent": 1.8, "resolution": 24, **ball}
+    as_mesh, as_shape = (
+        _final(make_config(colliders=(c,))) for c in (mesh, {"shape": "sphere", "radius": 0.9, **ball})
+    )
+    free = _final(make_config())
+    assert float((as_mesh - as_shape).norm()) <= 0.03 * float((as_shape - free).norm())
+
+
+def test_pure_taichi_meets_the_same_surroundings():
+    """Arrays filled by ``Surroundings.load`` instead of by tensors."""
+    config = make_config(**RUBBING)
+    state = DiffMPM(config)(**make_cloud(), steps=STEPS)
+    solver, cloud = Solver(config), make_cloud()
+    rollout = solver.rollout(n=12, steps=STEPS, differentiable=False)
+    load(pack(cloud.pop("x"), {**cloud, "F_total": None, "internal": None}, 0), rollout.initial)
+    density, volume = config.material.density, config.grid.spacing**3 / 8
+    rows = [density * volume, volume, config.material.lam, config.material.mu]
+    load(torch.tensor(rows, dtype=torch.float64).repeat_interleave(12), rollout.material)
+    load(torch.from_numpy(make_constants(config, config.dt)), rollout.constants)
+    solver.surroundings.load(rollout, config.dt)
+    run(solver, rollout)
+    final = unpack(to_torch(rollout.frames[-1], (33 * 12,), "cpu"), 12)
+    torch.testing.assert_close(final.x, state.x, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(final.v, state.v, rtol=1e-12, atol=1e-12)
 
 
 def test_forces_and_damping_of_free_particles():
