@@ -150,15 +150,15 @@ class Solver:
             r.order.refresh(source, r.constants, self.domain)
         else:
             workings = self._work(r, number, source)
-        if r.surrounded:
-            self._surrounded_transfer_adjoint(r, number, source, target, workings, a)
-        else:
-            self._transfer_adjoint(r, number, source, target, workings, a)
+        self._transfer_adjoint(r, number, source, target, workings, a)
         self._stress_adjoint(r, number, source, a)
 
     def _transfer_adjoint(self, r, number, source, target, workings: Workings, a: "Adjoint") -> None:
         affine, grid = workings
-        self.transfers.adjoint(
+        around, bar = self.surroundings, self.grid_bar
+        if r.surrounded:
+            around.move(r, number, grid, self.domain)
+        arguments = (
             source,
             target,
             r.n,
@@ -171,26 +171,21 @@ class Solver:
             a.affine_bar,
             a.a_bar,
             a.v_bar,
-            grid.numbers,
-            self.grid_bar.numbers,
-            self.grid_bar.touched,
-            grid.pieces,
+            around.moved.numbers if r.surrounded else grid.numbers,
+            bar.numbers,
+            bar.touched,
+            bar.pieces,
             self.gravity_bar,
             a.state_bar,
             r.constants,
             self.domain,
         )
-
-    def _surrounded_transfer_adjoint(self, r, number, source, target, workings: Workings, a: "Adjoint") -> None:
-        affine, grid = workings
-        around, bar, places = self.surroundings, self.grid_bar, (r.constants, self.domain)
-        around.move(r, number, grid, self.domain)
-        control = (r.controls, r.interval_of(number), affine, a.affine_bar, a.a_bar, a.v_bar)
-        grids = (around.moved.numbers, bar.numbers, bar.touched, bar.pieces)
-        self.transfers.from_grid_adjoint(source, target, r.n, r.order.list, *control, *grids, a.state_bar, *places)
-        around.move_adjoint(r, number, grid, bar, self.gravity_bar, self.domain)
-        material = (r.material, r.material.grad, affine, a.affine_bar)
-        self.transfers.to_grid_adjoint(source, r.n, *material, bar.numbers, a.state_bar, *places)
+        if r.surrounded:
+            self.transfers.from_grid_adjoint(*arguments)
+            around.move_adjoint(r, number, grid, bar, self.gravity_bar, self.domain)
+            self.transfers.to_grid_adjoint(*arguments)
+        else:
+            self.transfers.adjoint(*arguments)
 
     def _stress_adjoint(self, r: Rollout, number: int, state: ti.Ndarray, a: "Adjoint") -> None:
         interval = r.interval_of(number)

@@ -49,7 +49,7 @@ class TransferKernels(NamedTuple):
     from_grid_adjoint: Callable[..., None]
     """The same in two parts, between which mpm.surroundings has its own: that of ``from_grid``,"""
     to_grid_adjoint: Callable[..., None]
-    """and that of ``momentum_to_grid``."""
+    """and that of ``momentum_to_grid``. All three take the same arguments."""
 
 
 @functools.cache
@@ -113,49 +113,33 @@ def transfer_kernels(nodes: int) -> TransferKernels:
     scatter_momentum = make_scatter(nodes, give_momentum, with_mass=True)
     scatter_seeds = make_scatter(nodes, give_seeds, with_mass=False)
 
-    @prepared
-    @ti.kernel
-    def to_grid(
-        state: ti.types.ndarray(ndim=1),
-        n: ti.i32,
-        order: ti.types.ndarray(ndim=1),
-        material: ti.types.ndarray(ndim=1),
-        affine: ti.types.ndarray(ndim=1),
-        grid: ti.types.ndarray(ndim=1),
-        touched: ti.types.ndarray(ndim=1),
-        pieces: ti.i32,
-        constants: ti.types.ndarray(ndim=1),
-        domain: ti.types.ndarray(ndim=1),
-    ):
-        for piece in range(pieces):
-            clear_piece(grid, touched, piece)
-        ti.loop_config(block_dim=ti.static(scatter_threads()))
-        for turn in range(scatter_turns(n, nodes)):
-            scatter_momentum(grid, touched, order, n, state, material, affine, constants, domain, turn)
-        for piece in range(pieces):
-            if touched[piece] != 0:
-                for node in range(PIECE * piece, PIECE * (piece + 1)):
-                    grid_velocity(grid, constants, domain, node)
+    def make_to_grid(moves_nodes: bool):
+        @prepared
+        @ti.kernel
+        def to_grid(
+            state: ti.types.ndarray(ndim=1),
+            n: ti.i32,
+            order: ti.types.ndarray(ndim=1),
+            material: ti.types.ndarray(ndim=1),
+            affine: ti.types.ndarray(ndim=1),
+            grid: ti.types.ndarray(ndim=1),
+            touched: ti.types.ndarray(ndim=1),
+            pieces: ti.i32,
+            constants: ti.types.ndarray(ndim=1),
+            domain: ti.types.ndarray(ndim=1),
+        ):
+            for piece in range(pieces):
+                clear_piece(grid, touched, piece)
+            ti.loop_config(block_dim=ti.static(scatter_threads()))
+            for turn in range(scatter_turns(n, nodes)):
+                scatter_momentum(grid, touched, order, n, state, material, affine, constants, domain, turn)
+            if ti.static(moves_nodes):
+                for piece in range(pieces):
+                    if touched[piece] != 0:
+                        for node in range(PIECE * piece, PIECE * (piece + 1)):
+                            grid_velocity(grid, constants, domain, node)
 
-    @prepared
-    @ti.kernel
-    def momentum_to_grid(
-        state: ti.types.ndarray(ndim=1),
-        n: ti.i32,
-        order: ti.types.ndarray(ndim=1),
-        material: ti.types.ndarray(ndim=1),
-        affine: ti.types.ndarray(ndim=1),
-        grid: ti.types.ndarray(ndim=1),
-        touched: ti.types.ndarray(ndim=1),
-        pieces: ti.i32,
-        constants: ti.types.ndarray(ndim=1),
-        domain: ti.types.ndarray(ndim=1),
-    ):
-        for piece in range(pieces):
-            clear_piece(grid, touched, piece)
-        ti.loop_config(block_dim=ti.static(scatter_threads()))
-        for turn in range(scatter_turns(n, nodes)):
-            scatter_momentum(grid, touched, order, n, state, material, affine, constants, domain, turn)
+        return to_grid
 
     @prepared
     @ti.kernel
@@ -301,124 +285,76 @@ def transfer_kernels(nodes: int) -> TransferKernels:
             set_mat3(adjoint, n, C, p, 0.0 * eye3())
             set_mat3(affine_bar, n, 0, p, 0.0 * eye3())
 
-    @prepared
-    @ti.kernel
-    def adjoint_step(
-        source: ti.types.ndarray(ndim=1),
-        target: ti.types.ndarray(ndim=1),
-        n: ti.i32,
-        order: ti.types.ndarray(ndim=1),
-        material: ti.types.ndarray(ndim=1),
-        material_bar: ti.types.ndarray(ndim=1),
-        controls: ti.types.ndarray(ndim=4),
-        interval: ti.i32,
-        affine: ti.types.ndarray(ndim=1),
-        affine_bar: ti.types.ndarray(ndim=1),
-        a_bar: ti.types.ndarray(ndim=1),
-        v_bar: ti.types.ndarray(ndim=1),
-        grid: ti.types.ndarray(ndim=1),
-        grid_bar: ti.types.ndarray(ndim=1),
-        touched: ti.types.ndarray(ndim=1),
-        pieces: ti.i32,
-        gravity_bar: ti.types.ndarray(ndim=1),
-        adjoint: ti.types.ndarray(ndim=1),
-        constants: ti.types.ndarray(ndim=1),
-        domain: ti.types.ndarray(ndim=1),
-    ):
-        for piece in range(pieces):
-            clear_piece(grid_bar, touched, piece)
-        for p in range(n):  # affine_bar holds dL/dC until P2G's adjoint
-            update_adjoint(
-                source,
-                target,
-                n,
-                controls,
-                interval,
-                affine,
-                a_bar,
-                v_bar,
-                affine_bar,
-                grid,
-                adjoint,
-                constants,
-                domain,
-                p,
-            )
-        ti.loop_config(block_dim=ti.static(scatter_threads()))
-        for turn in range(scatter_turns(n, nodes)):
-            scatter_seeds(grid_bar, touched, order, n, source, v_bar, affine_bar, constants, domain, turn)
-        for piece in range(pieces):
-            if touched[piece] != 0:
-                for node in range(PIECE * piece, PIECE * (piece + 1)):
-                    share = grid_velocity_adjoint(grid, grid_bar, constants, domain, node)
-                    for c in ti.static(range(3)):
-                        gravity_bar[3 * node + c] = gravity_bar[3 * node + c] + share[c]
-        for p in range(n):
-            particle_to_grid_adjoint(
-                source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
-            )
+    def make_adjoint(of_from_grid: bool, of_to_grid: bool):
+        """The adjoint of a step's transfers, or of one of them; between the two the grid's own, where both are here."""
 
-    @prepared
-    @ti.kernel
-    def from_grid_adjoint(
-        source: ti.types.ndarray(ndim=1),
-        target: ti.types.ndarray(ndim=1),
-        n: ti.i32,
-        order: ti.types.ndarray(ndim=1),
-        controls: ti.types.ndarray(ndim=4),
-        interval: ti.i32,
-        affine: ti.types.ndarray(ndim=1),
-        affine_bar: ti.types.ndarray(ndim=1),
-        a_bar: ti.types.ndarray(ndim=1),
-        v_bar: ti.types.ndarray(ndim=1),
-        grid: ti.types.ndarray(ndim=1),
-        grid_bar: ti.types.ndarray(ndim=1),
-        touched: ti.types.ndarray(ndim=1),
-        pieces: ti.i32,
-        adjoint: ti.types.ndarray(ndim=1),
-        constants: ti.types.ndarray(ndim=1),
-        domain: ti.types.ndarray(ndim=1),
-    ):
-        for piece in range(pieces):
-            clear_piece(grid_bar, touched, piece)
-        for p in range(n):  # affine_bar holds dL/dC until P2G's adjoint
-            update_adjoint(
-                source,
-                target,
-                n,
-                controls,
-                interval,
-                affine,
-                a_bar,
-                v_bar,
-                affine_bar,
-                grid,
-                adjoint,
-                constants,
-                domain,
-                p,
-            )
-        ti.loop_config(block_dim=ti.static(scatter_threads()))
-        for turn in range(scatter_turns(n, nodes)):
-            scatter_seeds(grid_bar, touched, order, n, source, v_bar, affine_bar, constants, domain, turn)
+        @prepared
+        @ti.kernel
+        def adjoint_step(
+            source: ti.types.ndarray(ndim=1),
+            target: ti.types.ndarray(ndim=1),
+            n: ti.i32,
+            order: ti.types.ndarray(ndim=1),
+            material: ti.types.ndarray(ndim=1),
+            material_bar: ti.types.ndarray(ndim=1),
+            controls: ti.types.ndarray(ndim=4),
+            interval: ti.i32,
+            affine: ti.types.ndarray(ndim=1),
+            affine_bar: ti.types.ndarray(ndim=1),
+            a_bar: ti.types.ndarray(ndim=1),
+            v_bar: ti.types.ndarray(ndim=1),
+            grid: ti.types.ndarray(ndim=1),
+            grid_bar: ti.types.ndarray(ndim=1),
+            touched: ti.types.ndarray(ndim=1),
+            pieces: ti.i32,
+            gravity_bar: ti.types.ndarray(ndim=1),
+            adjoint: ti.types.ndarray(ndim=1),
+            constants: ti.types.ndarray(ndim=1),
+            domain: ti.types.ndarray(ndim=1),
+        ):
+            if ti.static(of_from_grid):
+                for piece in range(pieces):
+                    clear_piece(grid_bar, touched, piece)
+                for p in range(n):  # affine_bar holds dL/dC until P2G's adjoint
+                    update_adjoint(
+                        source,
+                        target,
+                        n,
+                        controls,
+                        interval,
+                        affine,
+                        a_bar,
+                        v_bar,
+                        affine_bar,
+                        grid,
+                        adjoint,
+                        constants,
+                        domain,
+                        p,
+                    )
+                ti.loop_config(block_dim=ti.static(scatter_threads()))
+                for turn in range(scatter_turns(n, nodes)):
+                    scatter_seeds(grid_bar, touched, order, n, source, v_bar, affine_bar, constants, domain, turn)
+            if ti.static(of_from_grid and of_to_grid):
+                for piece in range(pieces):
+                    if touched[piece] != 0:
+                        for node in range(PIECE * piece, PIECE * (piece + 1)):
+                            share = grid_velocity_adjoint(grid, grid_bar, constants, domain, node)
+                            for c in ti.static(range(3)):
+                                gravity_bar[3 * node + c] = gravity_bar[3 * node + c] + share[c]
+            if ti.static(of_to_grid):
+                for p in range(n):
+                    particle_to_grid_adjoint(
+                        source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
+                    )
 
-    @prepared
-    @ti.kernel
-    def to_grid_adjoint(
-        source: ti.types.ndarray(ndim=1),
-        n: ti.i32,
-        material: ti.types.ndarray(ndim=1),
-        material_bar: ti.types.ndarray(ndim=1),
-        affine: ti.types.ndarray(ndim=1),
-        affine_bar: ti.types.ndarray(ndim=1),
-        grid_bar: ti.types.ndarray(ndim=1),
-        adjoint: ti.types.ndarray(ndim=1),
-        constants: ti.types.ndarray(ndim=1),
-        domain: ti.types.ndarray(ndim=1),
-    ):
-        for p in range(n):
-            particle_to_grid_adjoint(
-                source, n, material, material_bar, affine, affine_bar, grid_bar, adjoint, constants, domain, p
-            )
+        return adjoint_step
 
-    return TransferKernels(to_grid, momentum_to_grid, from_grid, adjoint_step, from_grid_adjoint, to_grid_adjoint)
+    return TransferKernels(
+        to_grid=make_to_grid(moves_nodes=True),
+        momentum_to_grid=make_to_grid(moves_nodes=False),
+        from_grid=from_grid,
+        adjoint=make_adjoint(of_from_grid=True, of_to_grid=True),
+        from_grid_adjoint=make_adjoint(of_from_grid=True, of_to_grid=False),
+        to_grid_adjoint=make_adjoint(of_from_grid=False, of_to_grid=True),
+    )
