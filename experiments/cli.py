@@ -11,6 +11,7 @@ from configs.errors import InputError
 from configs.load import load_config
 from experiments.broken_run import BrokenRun
 from experiments.versions import versions
+from experiments.viewer.command import add_view
 
 EXIT_BROKEN = 1
 EXIT_BAD_INPUT = 2
@@ -47,12 +48,14 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("--output", type=Path, metavar="DIR", help="where results go (default: outputs/CONFIG)")
     run.set_defaults(command=_run, overrides=[])
 
+    add_view(commands)
+
     info = commands.add_parser("info", help="show versions, backends and devices")
     info.set_defaults(command=_info)
 
     # argparse takes positional arguments in one block only: overrides after --output arrive in the rest.
     args, rest = parser.parse_known_args(arguments)
-    unknown = [text for text in rest if args.command is not _run or text.startswith("-")]
+    unknown = [text for text in rest if not hasattr(args, "overrides") or text.startswith("-")]
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     if rest:

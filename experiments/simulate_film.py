@@ -1,7 +1,5 @@
 """The pictures of a simulation: a video of every frame, and the final splats."""
 
-from dataclasses import fields
-
 import torch
 from torch import Tensor
 
@@ -14,6 +12,7 @@ from experiments.floor import Floor
 from experiments.obstacles import find_obstacles
 from experiments.outputs import RunFolder
 from experiments.simulate_scene import SimulateScene
+from experiments.splat_sets import joined
 
 
 class SimulateFilm(Film):
@@ -35,11 +34,11 @@ class SimulateFilm(Film):
         splats += [obstacle.splats(time, state.x) for obstacle in self.obstacles]
         if self.floor:
             splats.append(self.floor.splats(state.x))
-        self.add(self.draw(_joined(splats)))
+        self.add(self.draw(joined(splats)))
 
     def write_last(self, folder: RunFolder, state: MPMState) -> None:
         """splats_final.ply of the last state: the bodies only."""
-        folder.write_splats(_joined([body.splats(state) for body in self.bodies]))
+        folder.write_splats(joined([body.splats(state) for body in self.bodies]))
 
 
 class BodySurface:
@@ -59,9 +58,3 @@ class BodySurface:
             F = torch.eye(3).to(x).expand(len(x), 3, 3)
         with torch.no_grad():
             return self.upsampler(x, F, self.at_rest)
-
-
-def _joined(splats: list[Splats]) -> Splats:
-    """All in one."""
-    names = [field.name for field in fields(Splats)]
-    return Splats(**{name: torch.cat([getattr(one, name) for one in splats]) for name in names})

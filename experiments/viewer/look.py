@@ -1,0 +1,34 @@
+"""How things are shown: the choices of the panel and the keys."""
+
+from dataclasses import dataclass, field
+
+VIEWS = ("particles", "rgb", "alpha", "depth", "normals")
+"""Spheres at the particles; colour, opacity, depth and normals of the Gaussians, by the rasterizer."""
+COLORS = ("body", "speed", "det F", "stress", "material")
+"""What the particles' colour says."""
+OVERLAYS = ("grid", "colliders", "floor", "target")
+
+
+@dataclass
+class Look:
+    """What a picture shows."""
+
+    view: str = "particles"
+    color: str = "body"
+    shown: dict[str, bool] = field(default_factory=lambda: {name: name != "target" for name in OVERLAYS})
+    """Which overlays: the grid's box, colliders, the floor under things, the target of a morph."""
+    ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
+    """Smallest and largest value seen of each quantity: the two ends of its colours."""
+
+    def toggle(self, overlay: str) -> None:
+        """Show it or leave it out."""
+        self.shown[overlay] = not self.shown[overlay]
+
+    def next_view(self) -> None:
+        """The one after, and around."""
+        self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
+
+    def next_color(self) -> None:
+        """The one after, and around."""
+        self.color = COLORS[(COLORS.index(self.color) + 1) % len(COLORS)]
+        self.ranges.pop(self.color, None)

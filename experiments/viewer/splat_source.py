@@ -1,0 +1,62 @@
+"""A file of Gaussians: any 3DGS ``.ply``, or an ``.npz`` of ours."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bridge.projection import covariances
+from bridge.runtime import current
+from bridge.spherical_harmonics import view_colors
+from bridge.upsampler import Splats
+from experiments.viewer.parameter import Parameter
+from experiments.views import View
+from render.splat_file import load_splats
+
+
+class SplatSource:
+    """One frame of Gaussians whose colours depend on where they are seen from; as particles, balls of their size.
+
+    Raises:
+        InputError: no such file, or not a readable one.
+    """
+
+    number, last, time, stage, state = 0, 0, 0.0, None, None
+
+    def __init__(self, path: Path):
+        self.title = path.name
+        self.parameters: list[Parameter] = []
+        self.file = load_splats(path)
+        dtype = current().dtype
+        means, quats, scales, opacities, coeffs = (
+            torch.tensor(getattr(self.file, name), dtype=dtype)
+            for name in ("means", "quats", "scales", "opacities", "sh_coeffs")
+        )
+        self.x, self.opacities, self.coeffs = means, opacities, coeffs
+        self.covars = covariances(quats, scales)
+        self.radii = scales.prod(dim=1).clamp(min=0) ** (1 / 3)
+        self.normals = torch.zeros_like(means)
+
+    def base_colors(self) -> Tensor:
+        """[N, 3], without what depends on the direction."""
+        return torch.tensor(self.file.colors).to(self.x).clamp(0, 1)
+
+    def stress(self) -> Tensor | None:
+        """None: there is no material."""
+        return None
+
+    def splats(self, view: View) -> Splats:
+        """The file's Gaussians in the colours that the camera sees."""
+        viewmats = torch.tensor(view.viewmat).to(self.x)[None]
+        radii = torch.ones(1, len(self.x), 2, dtype=torch.int32)
+        with torch.no_grad():
+            colors = view_colors(self.file.sh_degree, radii, self.x, viewmats, self.coeffs)[0]
+        return Splats(self.x, self.covars, self.opacities, colors, self.normals)
+
+    def seek(self, number: int) -> None:
+        """There is one frame."""
+
+    def push(self, center: np.ndarray, radius: float, velocity: np.ndarray) -> bool:
+        """Nothing to push."""
+        return False

@@ -1,0 +1,178 @@
+"""The viewer in a GGUI window: the picture fills it, widgets lie above."""
+
+import time
+from pathlib import Path
+
+import imageio.v2 as imageio
+import numpy as np
+import taichi as ti
+
+from configs.errors import InputError
+from experiments.atomic import replacing
+from experiments.images import Video
+from experiments.viewer.display import no_vulkan
+from experiments.viewer.keys import KEYS
+from experiments.viewer.mouse import Mouse
+from experiments.viewer.panel import draw_help, draw_panel, inside_panel
+from experiments.viewer.viewer import Viewer
+from kernels.lock import launch_lock
+
+FPS = 60
+SMALLEST = 16
+"""Sides of a window that is worth drawing; a minimised one has none. Unit: pixel."""
+BUTTONS = {ti.ui.LMB: "left", ti.ui.MMB: "middle", ti.ui.RMB: "right"}
+
+
+def run_window(viewer: Viewer, name: str, size: tuple[int, int], output: Path) -> None:
+    """Show ``viewer`` until the window is closed; screenshots, recordings and cameras go to ``output``.
+
+    Raises:
+        InputError: there is no Vulkan driver.
+    """
+    window = ViewerWindow(viewer, name, size, output)
+    try:
+        window.run()
+    finally:  # also after an interruption: a recording is finished
+        window.finish()
+
+
+class ViewerWindow:
+    """The window and its files."""
+
+    def __init__(self, viewer: Viewer, name: str, size: tuple[int, int], output: Path, show: bool = True):
+        self.viewer, self.output, self.show = viewer, output, show
+        try:
+            self.window = ti.ui.Window(f"diffmpm: {name}", size, show_window=show, fps_limit=FPS)
+        except RuntimeError:
+            raise no_vulkan(name) from None
+        self.canvas, self.gui = self.window.get_canvas(), self.window.get_gui()
+        self.mouse = Mouse(viewer)
+        self.panel, self.help = True, False
+        self.image = np.zeros((size[1], size[0], 3), np.uint8)
+        self._shown: tuple | None = None
+        self._with_widgets: Path | None = None
+        self._video: Video | None = None
+        self._open = True
+
+    def run(self) -> None:
+        """Until it is closed."""
+        while self._open and self.window.running:
+            self.frame()
+
+    def frame(self) -> None:
+        """Input, one picture, widgets."""
+        width, height = self.window.get_window_shape()
+        self._input(width, height)
+        self.viewer.tick()
+        if min(width, height) < SMALLEST:
+            time.sleep(1 / FPS)
+        else:
+            self._draw(width, height)
+        if self.show:  # a hidden window must not be shown: Taichi crashes
+            self.window.show()
+
+    def _draw(self, width: int, height: int) -> None:
+        signature = (width, height, self.viewer.signature())
+        if signature != self._shown:
+            self.image = self.viewer.picture(width, height)
+            self._shown = signature
+            self._record()
+        with launch_lock:
+            # columns first, from below
+            self.canvas.set_image(np.ascontiguousarray(self.image[::-1].transpose(1, 0, 2)))
+            if self.panel:
+                draw_panel(self.gui, self.viewer, self)
+            if self.help:
+                draw_help(self.gui)
+            if self._with_widgets:
+                self._save_window(self._with_widgets)
+
+    def _input(self, width: int, height: int) -> None:
+        x, y = self.window.get_cursor_pos()
+        position = (x * width, (1 - y) * height)
+        for event in self.window.get_events():
+            if event.key in BUTTONS:
+                self._button(event, position, (x, 1 - y))
+            elif event.type == ti.ui.PRESS:
+                for key in KEYS:
+                    if key.name == event.key:
+                        key.press(self.viewer, self)
+        self.mouse.move(position, max(height, 1))
+
+    def _button(self, event, position: tuple[float, float], share: tuple[float, float]) -> None:
+        if event.type == ti.ui.RELEASE:
+            self.mouse.release()
+        elif not (self.panel and inside_panel(*share)):
+            shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
+            self.mouse.press(BUTTONS[event.key], shift, ctrl, position)
+
+    def screenshot(self, widgets: bool) -> None:
+        """Save what is shown as the next screenshot_NNN.png; with widgets, the next frame."""
+        path = self._next("screenshot", ".png")
+        if widgets:
+            self._with_widgets = path
+        else:
+            with replacing(path) as temporary:
+                imageio.imwrite(temporary, self.image)
+        self.viewer.message = f"saved {path}"
+
+    def _save_window(self, path: Path) -> None:
+        """The drawn window, before it is shown: afterwards it is empty."""
+        self._with_widgets = None
+        pixels = self.window.get_image_buffer_as_numpy()[..., :3]
+        with replacing(path) as temporary:
+            imageio.imwrite(temporary, (255 * pixels.transpose(1, 0, 2)[::-1]).round().astype(np.uint8))
+
+    @property
+    def recording(self) -> bool:
+        """Whether pictures go to a video."""
+        return self._video is not None
+
+    def toggle_recording(self) -> None:
+        """Begin the next recording_NNN.mp4, or finish it."""
+        if self._video is None:
+            self._video = Video(self._next("recording", ".mp4"), FPS / 2)
+            self._record()
+            self.viewer.message = f"recording {self._video.path}"
+        else:
+            self._video.close()
+            self.viewer.message = f"saved {self._video.path}"
+            self._video = None
+
+    def _record(self) -> None:
+        """Each new picture is a frame; a window of another size ends the recording."""
+        if self._video is None:
+            return
+        try:
+            self._video.add(self.image)
+        except InputError:
+            self.toggle_recording()
+
+    def write_camera(self) -> None:
+        """Print the camera as YAML, and save it as camera.yaml."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        print(self.viewer.save_camera(self.output / "camera.yaml"), flush=True)
+
+    def toggle_panel(self) -> None:
+        """Show the panel or not."""
+        self.panel = not self.panel
+
+    def toggle_help(self) -> None:
+        """Show the page of keys or not."""
+        self.help = not self.help
+
+    def close(self) -> None:
+        """Ends ``run``."""
+        self._open = False
+
+    def finish(self) -> None:
+        """Complete what is being written, and close."""
+        if self._video:
+            self.toggle_recording()
+        self.window.destroy()
+
+    def _next(self, stem: str, suffix: str) -> Path:
+        """The first free name of its kind."""
+        self.output.mkdir(parents=True, exist_ok=True)
+        numbers = (number for number in range(10**6) if not (self.output / f"{stem}_{number:03d}{suffix}").exists())
+        return self.output / f"{stem}_{next(numbers):03d}{suffix}"
