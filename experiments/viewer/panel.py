@@ -89,15 +89,13 @@ def _choice(gui: Any, names: tuple[str, ...], chosen: str) -> str:
 
 
 def _slider(gui: Any, parameter: Parameter) -> None:
+    low, high, old = parameter.low, parameter.high, parameter.value
+    gui.text(f"{parameter.label}: {old:.4g}")
     if parameter.logarithmic:
-        old = math.log10(parameter.value)
-        new = gui.slider_float(f"log10 {parameter.label}", old, math.log10(parameter.low), math.log10(parameter.high))
-        if abs(new - old) > 1e-6:  # the widget rounds to 32 bits
-            parameter.set(10.0**new)
-    else:
-        new = gui.slider_float(parameter.label, parameter.value, parameter.low, parameter.high)
-        if abs(new - parameter.value) > 1e-6 * max(abs(parameter.value), 1e-3):
-            parameter.set(new)
+        low, high, old = (math.log10(value) for value in (low, high, old))
+    new = gui.slider_float(f"##{parameter.label}", old, low, high)  # what follows ## names it without being shown
+    if abs(new - old) > 1e-5 * (high - low):  # the widget rounds to 32 bits
+        parameter.set(10.0**new if parameter.logarithmic else new)
 
 
 def _ascii(label: str) -> str:

@@ -51,7 +51,7 @@ class SplatSource:
         viewmats = torch.tensor(view.viewmat).to(self.x)[None]
         radii = torch.ones(1, len(self.x), 2, dtype=torch.int32)
         with torch.no_grad():
-            colors = view_colors(self.file.sh_degree, radii, self.x, viewmats, self.coeffs)[0]
+            colors = view_colors(self.file.sh_degree, radii, self.x, viewmats, self.coeffs[None])[0]
         return Splats(self.x, self.covars, self.opacities, colors, self.normals)
 
     def seek(self, number: int) -> None:

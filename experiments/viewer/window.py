@@ -90,21 +90,17 @@ class ViewerWindow:
     def _input(self, width: int, height: int) -> None:
         x, y = self.window.get_cursor_pos()
         position = (x * width, (1 - y) * height)
-        for event in self.window.get_events():
-            if event.key in BUTTONS:
-                self._button(event, position, (x, 1 - y))
-            elif event.type == ti.ui.PRESS:
-                for key in KEYS:
-                    if key.name == event.key:
-                        key.press(self.viewer, self)
+        self.window.get_events(ti.ui.RELEASE)  # drop them: is_pressed says enough
+        for event in self.window.get_events(ti.ui.PRESS):
+            if event.key in BUTTONS and not (self.panel and inside_panel(x, 1 - y)):
+                shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
+                self.mouse.press(BUTTONS[event.key], shift, ctrl, position)
+            for key in KEYS:
+                if key.name == event.key:
+                    key.press(self.viewer, self)
         self.mouse.move(position, max(height, 1))
-
-    def _button(self, event, position: tuple[float, float], share: tuple[float, float]) -> None:
-        if event.type == ti.ui.RELEASE:
+        if not self.window.is_pressed(*BUTTONS):
             self.mouse.release()
-        elif not (self.panel and inside_panel(*share)):
-            shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
-            self.mouse.press(BUTTONS[event.key], shift, ctrl, position)
 
     def screenshot(self, widgets: bool) -> None:
         """Save what is shown as the next screenshot_NNN.png; with widgets, the next frame."""

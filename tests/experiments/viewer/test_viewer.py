@@ -1,0 +1,276 @@
+"""The viewer without a window: pictures of each view, playing, sliders, pushes, replays, files of Gaussians."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from configs.errors import InputError
+from experiments import cli
+from experiments.viewer.keys import KEYS
+from experiments.viewer.look import COLORS, VIEWS
+from experiments.viewer.mouse import Mouse
+from experiments.viewer.opening import open_source
+from experiments.viewer.viewer import Viewer
+from render.splat_file import save_splats
+from tests.experiments.viewer.scenes import write_config
+
+pytestmark = pytest.mark.runtime("cpu", "float32")
+SIZE = (96, 72)
+
+
+@pytest.fixture
+def viewer(tmp_path) -> Viewer:
+    return Viewer([open_source(str(write_config(tmp_path)))])
+
+
+@pytest.fixture(scope="module")
+def run_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    assert cli.main(["run", str(write_config(folder)), "--output", str(folder / "out")]) == 0
+    return folder / "out"
+
+
+def _red(image: np.ndarray) -> np.ndarray:
+    """Where the body is seen."""
+    red, green, blue = image.astype(int).transpose(2, 0, 1)
+    return (red > 60) & (red > 2 * green) & (red > 2 * blue)
+
+
+def _middle(mask: np.ndarray) -> np.ndarray:
+    """Column and row of the mask's centre."""
+    return np.argwhere(mask).mean(axis=0)[::-1] + 0.5
+
+
+@pytest.mark.parametrize("view", ["particles", "rgb"])
+def test_the_body_is_where_its_projection_says(viewer, view):
+    viewer.look.view = view
+    for azimuth in (0.0, 0.7):
+        viewer.camera.azimuth = azimuth
+        seen = _red(viewer.picture(*SIZE))
+        camera = viewer.camera.view(*SIZE)
+        center = camera.to_pixels(camera.to_camera(viewer.sources[0].x.numpy().astype(float))).mean(axis=0)
+        assert seen.sum() > 50
+        np.testing.assert_allclose(_middle(seen), center, atol=1.0)
+
+
+def test_views_differ_and_show_what_they_say(viewer):
+    viewer.look.shown = dict.fromkeys(viewer.look.shown, False)
+    pictures = {}
+    for view in VIEWS:
+        viewer.look.view = view
+        pictures[view] = viewer.picture(*SIZE).astype(int)
+    body = _red(pictures["rgb"])
+    assert (pictures["alpha"][body] > 100).all()
+    assert pictures["alpha"][0, 0].max() == 0
+    assert (pictures["depth"][0, 0] == 0).all()
+    # the box's face towards the camera, which looks along -z
+    row, column = np.argwhere(body).mean(axis=0).astype(int)
+    np.testing.assert_allclose(pictures["normals"][row, column], [128, 128, 255], atol=25)
+    assert all((pictures[a] != pictures[b]).any() for a in VIEWS for b in VIEWS if a != b)
+
+
+def test_quantities_colour_the_particles(viewer):
+    viewer.step(2)
+    pictures = {}
+    for color in COLORS:
+        viewer.look.color = color
+        pictures[color] = viewer.picture(*SIZE)
+    assert all((pictures[a] != pictures[b]).any() for a in COLORS for b in COLORS if a != b and "det F" not in (a, b))
+    low, high = viewer.look.ranges["speed"]
+    assert low == pytest.approx(10 * 0.04, rel=0.02)
+    assert high == pytest.approx(10 * 0.04, rel=0.02)
+
+
+def test_overlays_change_the_picture(viewer):
+    everything = viewer.picture(*SIZE)
+    for overlay in ("grid", "colliders", "floor"):
+        viewer.look.toggle(overlay)
+        assert (viewer.picture(*SIZE) != everything).any(), overlay
+        viewer.look.toggle(overlay)
+    assert (viewer.picture(*SIZE) == everything).all()
+
+
+def test_playing_falls_as_the_run_does(viewer, run_folder):
+    viewer.toggle_playing()
+    for _ in range(4):
+        viewer.tick()
+    recorded = np.load(run_folder / "frames" / "0004.npz")
+    np.testing.assert_allclose(viewer.sources[0].x.numpy(), recorded["x"], atol=1e-5)
+    viewer.change_speed(-1)
+    before = viewer.number
+    viewer.tick()
+    viewer.tick()
+    assert viewer.number == before + 1
+    viewer.reset()
+    assert not viewer.playing
+    np.testing.assert_array_equal(viewer.sources[0].x.numpy(), np.load(run_folder / "frames" / "0000.npz")["x"])
+
+
+def test_sliders_act_at_once(viewer):
+    source = viewer.sources[0]
+    by_name = {parameter.name: parameter for parameter in source.parameters}
+    by_name["gravity"].set(20.0)
+    viewer.step()
+    assert float(source.state.v[:, 1].mean()) == pytest.approx(-20 * 0.02, rel=1e-3)
+    viewer.reset()
+    source.state.F[:] = torch.diag(torch.tensor([1.1, 1.0, 1.0]))
+    soft = source.stress()
+    by_name["youngs_modulus"].set(1e5)
+    np.testing.assert_allclose(source.stress().numpy(), 10 * soft.numpy(), rtol=1e-3, atol=1.0)
+    mu, lam = 1e4 / 2.4, 1e4 * 0.2 / (1.2 * 0.6)
+    assert float(soft[0, 0, 0]) == pytest.approx((2 * mu + lam) * 0.1 * 1.1, rel=1e-3)
+    viewer.step()  # stiffer than the configured step allows
+    assert viewer.message == ""
+
+
+def test_the_mouse_pulls_the_material_after_it(viewer):
+    image = viewer.picture(*SIZE)
+    u, v = _middle(_red(image))
+    mouse = Mouse(viewer)
+    mouse.press("left", False, True, (u, v))
+    mouse.move((u + 2, v), SIZE[1])
+    velocity = viewer.sources[0].state.v.numpy()
+    pixel = 2 * viewer.push.depth * math.tan(math.radians(20)) / SIZE[1]
+    assert velocity[:, 0].max() == pytest.approx(2 * pixel / 0.02, rel=0.1)
+    assert abs(velocity[:, 1:]).max() < 1e-3
+    mouse.release()
+    viewer.step()
+    assert viewer.message == ""
+    mouse.press("left", False, True, (1, 1))  # nothing is there
+    assert viewer.push is None
+
+
+def test_the_camera_turns_shifts_comes_closer_and_is_told(viewer, tmp_path):
+    mouse, first = Mouse(viewer), viewer.camera.view(*SIZE)
+    np.testing.assert_allclose(first.eye, [0, 0, 4], atol=1e-6)
+    for buttons, changed in ((("left", True, False), "target"), (("right", False, False), "distance")):
+        before = np.copy(getattr(viewer.camera, changed))
+        mouse.press(*buttons, (10, 10))
+        mouse.move((20, 30), SIZE[1])
+        mouse.release()
+        assert (getattr(viewer.camera, changed) != before).any()
+    viewer.camera.orbit(0.1, 0.05)
+    viewer.save_camera(tmp_path / "camera.yaml")
+    wanted = viewer.camera.view(*SIZE)
+    viewer.home()
+    np.testing.assert_allclose(viewer.camera.view(*SIZE).viewmat, first.viewmat, atol=1e-6)
+    viewer.load_camera(tmp_path / "camera.yaml")
+    np.testing.assert_allclose(viewer.camera.view(*SIZE).viewmat, wanted.viewmat, atol=1e-4)
+    viewer.focus()
+    seen = viewer.camera.view(*SIZE)
+    pixels = seen.to_pixels(seen.to_camera(viewer.sources[0].x.numpy().astype(float)))
+    assert (pixels > 0).all()
+    assert (pixels < SIZE).all()
+
+
+def test_every_key_does_something(viewer):
+    class Window:
+        """Notes what is asked of it."""
+
+        def __init__(self):
+            self.asked = []
+
+        def __getattr__(self, name):
+            return lambda **_: self.asked.append(name)
+
+    names = [key.name for key in KEYS]
+    assert len(set(names)) == len(names)
+    window = Window()
+    for key in KEYS:
+        before = (viewer.signature(), viewer.playing, viewer.speed, len(window.asked))
+        if key.name in ("h", "f", "1"):  # from somewhere else
+            viewer.camera.orbit(0.2, 0.2)
+            before = (viewer.signature(), *before[1:])
+        if key.name == "r":
+            viewer.seek(2)
+            before = (viewer.signature(), *before[1:])
+        key.press(viewer, window)
+        assert (viewer.signature(), viewer.playing, viewer.speed, len(window.asked)) != before, key.label
+
+
+def test_a_replay_shows_the_frames(run_folder):
+    viewer = Viewer([open_source(str(run_folder))])
+    assert viewer.last == 4
+    viewer.seek(3)
+    np.testing.assert_array_equal(viewer.sources[0].x.numpy(), np.load(run_folder / "frames" / "0003.npz")["x"])
+    assert viewer.sources[0].time == pytest.approx(0.06)
+    viewer.look.color = "stress"
+    assert viewer.picture(*SIZE).shape == (72, 96, 3)
+    viewer.toggle_playing()
+    for _ in range(3):
+        viewer.tick()
+    assert (viewer.number, viewer.playing) == (4, False)
+    viewer.toggle_playing()
+    assert (viewer.number, viewer.playing) == (0, True)
+
+
+def test_two_side_by_side(run_folder, tmp_path):
+    viewer = Viewer([open_source(str(run_folder)), open_source(str(write_config(tmp_path)))])
+    viewer.seek(4)
+    image = viewer.picture(193, 72)
+    assert image.shape == (72, 193, 3)
+    np.testing.assert_allclose(image[:, :96].astype(int), image[:, 96:192].astype(int), atol=40)
+    assert viewer.last is None
+
+
+def test_a_corrupt_frame_is_reported_and_the_one_before_stays(run_folder, tmp_path):
+    folder = tmp_path / "copy"
+    (folder / "frames").mkdir(parents=True)
+    (folder / "config.yaml").write_bytes((run_folder / "config.yaml").read_bytes())
+    for number in range(3):
+        (folder / "frames" / f"{number:04d}.npz").write_bytes((run_folder / f"frames/{number:04d}.npz").read_bytes())
+    (folder / "frames" / "0001.npz").write_bytes(b"PK nothing")
+    np.savez(folder / "frames" / "0002.npz", x=np.zeros((2, 3)), v=np.zeros((2, 3)), F=np.zeros((2, 3, 3)))
+    viewer = Viewer([open_source(str(folder))])
+    viewer.step()
+    assert "0001.npz is not a readable frame" in viewer.message
+    assert viewer.number == 0
+    viewer.seek(2)
+    assert "x has shape (2, 3); expected" in viewer.message
+    (folder / "frames" / "0000.npz").unlink()
+    with pytest.raises(InputError, match=r"0002.npz: x has shape"):
+        open_source(str(folder))
+
+
+def test_a_ply_is_drawn_in_its_colours(tmp_path):
+    means = np.array([[-0.5, 0, 0], [0.5, 0, 0]])
+    covars = np.broadcast_to(0.02 * np.eye(3), (2, 3, 3))
+    save_splats(tmp_path / "two.ply", means, covars, [0.95, 0.95], [[1, 0, 0], [0, 0, 1]])
+    viewer = Viewer([open_source(str(tmp_path / "two.ply"))])
+    for view in ("rgb", "particles"):
+        viewer.look.view = view
+        image = viewer.picture(*SIZE).astype(int)
+        camera = viewer.camera.view(*SIZE)
+        for (u, v), strong in zip(camera.to_pixels(camera.to_camera(means)), (0, 2), strict=True):
+            assert image[int(v), int(u), strong] > 2 * image[int(v), int(u), 1]
+    viewer.toggle_playing()
+    viewer.tick()
+    assert not viewer.playing
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nothing.ply", "nothing.ply does not exist"),
+        ("runs/nothing", "no such folder"),
+        ("no_such_preset", "expected a YAML file or a preset"),
+        (".", "has no config.yaml"),
+    ],
+)
+def test_what_cannot_be_shown_is_told(name, message, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InputError, match=message):
+        open_source(name)
+
+
+def test_a_broken_simulation_halts_with_a_message(tmp_path):
+    path = write_config(tmp_path)
+    viewer = Viewer([open_source(str(path), ["bodies.0.velocity.linear=[-40,0,0]", "mpm.boundary=none"])])
+    viewer.toggle_playing()
+    for _ in range(10):
+        viewer.tick()
+    assert "left the grid" in viewer.message
+    assert not viewer.playing
+    assert viewer.picture(*SIZE).any()
