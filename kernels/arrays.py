@@ -17,6 +17,8 @@ from taichi.lang import impl
 from taichi.lang._ndarray import Ndarray, ScalarNdarray
 from taichi.lang.enums import Layout
 
+from kernels.spares import Spares
+
 _lender: Any = None
 
 
@@ -37,6 +39,9 @@ def lent_by(lender):
 def lender():
     """Who lends arrays now; None: nobody."""
     return _lender
+
+
+_spares = Spares()
 
 
 def claim_untouched(arrays) -> bool:
@@ -107,33 +112,39 @@ def _allocated(dtype, shape, zeroed, needs_grad):
         array = _lender.array(dtype, _extents(shape), zeroed)
         array.grad = gradient
         return array
-    array = _Array(dtype, _extents(shape))
-    if zeroed:
-        array.fill(0)
+    array = _Array(dtype, _extents(shape), zeroed)
     if gradient is not None:
         array._set_grad(gradient)
     return array
 
 
 class _Array(ScalarNdarray):
-    """``ti.ndarray`` without the Python traceback that Taichi formats for each, which takes 0.1 ms and more."""
+    """``ti.ndarray`` on memory that is used again (kernels.spares), without the Python traceback that Taichi formats for
+    each, which takes 0.1 ms and more."""
 
-    def __init__(self, dtype, shape):
+    def __init__(self, dtype, shape, zeroed):
         Ndarray.__init__(self)
         self.dtype = self.element_type = dtype
-        self.arr = impl.get_runtime().prog.create_ndarray(
-            dtype, shape, layout=Layout.NULL, zero_fill=True, dbg_info=taichi_core.DebugInfo("")
-        )
-        self.shape = tuple(self.arr.shape)
-        kind = f"{dtype.to_string()} {len(shape)}"
+        program = impl.get_runtime().prog
+        self._program = weakref.ref(program)
+        self._kind = (dtype.to_string(), tuple(shape))
+        self.arr = _spares.take(program, self._kind)
+        is_new = self.arr is None
+        if is_new:
+            self.arr = program.create_ndarray(
+                dtype, shape, layout=Layout.NULL, zero_fill=zeroed, dbg_info=taichi_core.DebugInfo("")
+            )
+        self.shape = self._kind[1]
+        kind = f"{self._kind[0]} {len(shape)}"
         self.kinds = f"{kind} with gradient", kind
         """What kernels are compiled for: with a gradient, without. (Words compare faster than Taichi's types.)"""
-        self._program = weakref.ref(impl.get_runtime().prog)
+        if zeroed and not (is_new and (runs_on_cpu() or runs_on_cuda())):
+            self.fill(0)
 
     def __del__(self):
-        # An array that outlives its runtime must not free one of the next, which may lie at the same address.
+        # Memory of a runtime that has ended is no spare for the next, which may have some at the same address.
         if impl is not None and is_alive(self):
-            impl.get_runtime().prog.delete_ndarray(self.arr)
+            _spares.give(impl.get_runtime().prog, self._kind, self.arr)
 
 
 def is_alive(array: ti.Ndarray) -> bool:
