@@ -119,8 +119,8 @@ def _allocated(dtype, shape, zeroed, needs_grad):
 
 
 class _Array(ScalarNdarray):
-    """``ti.ndarray`` on memory that is used again (kernels.spares), without the Python traceback that Taichi formats for
-    each, which takes 0.1 ms and more."""
+    """``ti.ndarray`` on memory that is used again (kernels.spares), without the Python traceback that Taichi formats
+    for each, which takes 0.1 ms and more."""
 
     def __init__(self, dtype, shape, zeroed):
         Ndarray.__init__(self)
