@@ -50,6 +50,19 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
     add_view(commands)
 
+    evaluate = commands.add_parser(
+        "evaluate", help="measure finished morphs", description="Measure runs of task morph beside their floors."
+    )
+    evaluate.add_argument("folders", nargs="+", type=Path, metavar="DIR", help="the folder of a run")
+    evaluate.add_argument("--output", type=Path, default=Path("outputs/evaluation"), metavar="DIR")
+    evaluate.set_defaults(command=_evaluate)
+
+    compare = commands.add_parser("compare", help="two runs side by side in a video")
+    compare.add_argument("left", type=Path, metavar="A", help="the folder of a run")
+    compare.add_argument("right", type=Path, metavar="B", help="the folder of another")
+    compare.add_argument("--output", type=Path, default=Path("outputs/compare.mp4"), metavar="FILE")
+    compare.set_defaults(command=_compare)
+
     info = commands.add_parser("info", help="show versions, backends and devices")
     info.set_defaults(command=_info)
 
@@ -69,6 +82,20 @@ def _run(args: argparse.Namespace) -> None:
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; expected a folder")
     importlib.import_module(f"experiments.{config.task}").run(config, output)
+
+
+def _evaluate(args: argparse.Namespace) -> None:
+    from rich.console import Console
+
+    from experiments.evaluate import evaluate
+
+    evaluate(args.folders, args.output, Console())
+
+
+def _compare(args: argparse.Namespace) -> None:
+    from experiments.compare import compare
+
+    compare(args.left, args.right, args.output)
 
 
 def _info(args: argparse.Namespace) -> None:

@@ -1,4 +1,4 @@
-"""How far a shape of particles is from a target mesh: silhouettes and Chamfer distance, with their floors."""
+"""How far a shape of particles is from a target mesh: silhouettes and distances, with their floors."""
 
 from dataclasses import dataclass
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from configs.errors import InputError
+from experiments.pieces import ball_volume, count_pieces
 from experiments.silhouette import RADIUS, mesh_silhouettes, particle_silhouettes, silhouette_error, silhouette_iou
 from experiments.views import Frame, orthographic_views
 from kernels.lock import launch_lock
@@ -29,6 +30,12 @@ class ShapeMetrics:
     """Symmetric difference over the target's area, mean over the directions."""
     chamfer: float
     """Mean of the two directed mean distances. Unit: initial particle spacing."""
+    hausdorff: float
+    """The larger of the two directed largest distances. Unit: initial particle spacing."""
+    pieces: int
+    """Groups of particles out of each other's reach (``experiments.pieces``)."""
+    volume: float
+    """Of the union of the particles' balls. Unit: initial particle spacing³."""
 
 
 class TargetComparison:
@@ -54,11 +61,15 @@ class TargetComparison:
         x = np.asarray(x, np.float64)
         masks = particle_silhouettes(x, RADIUS * self.spacing, self.views)
         iou = silhouette_iou(masks, self.masks)
+        there, back = directed_distances(x[surface], self.samples)
         return ShapeMetrics(
             silhouette_iou=float(iou.mean()),
             silhouette_iou_min=float(iou.min()),
             silhouette_error=float(silhouette_error(masks, self.masks).mean()),
-            chamfer=chamfer_distance(x[surface], self.samples) / self.spacing,
+            chamfer=float(there.mean() + back.mean()) / 2 / self.spacing,
+            hausdorff=float(max(there.max(), back.max())) / self.spacing,
+            pieces=count_pieces(x, self.spacing),
+            volume=ball_volume(x, self.spacing),
         )
 
     def floor(self) -> ShapeMetrics:
@@ -71,10 +82,16 @@ class TargetComparison:
 
 def chamfer_distance(a: np.ndarray, b: np.ndarray) -> float:
     """Mean of the mean distance from points ``a [P, 3]`` to the nearest of ``b [Q, 3]`` and that from b to a."""
+    there, back = directed_distances(a, b)
+    return float(there.mean() + back.mean()) / 2
+
+
+def directed_distances(a: np.ndarray, b: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    """From each of ``a [P, 3]`` to the nearest of ``b [Q, 3]``, and from each of b to the nearest of a; [P], [Q]."""
     if not (len(a) and len(b)):
         raise InputError(f"chamfer_distance: {len(a)} and {len(b)} points; expected at least one of each")
     points, others = (torch.as_tensor(np.asarray(p, np.float64)) for p in (a, b))
-    return float(_nearest(points, others).mean() + _nearest(others, points).mean()) / 2
+    return _nearest(points, others), _nearest(others, points)
 
 
 def _nearest(points: torch.Tensor, others: torch.Tensor) -> torch.Tensor:

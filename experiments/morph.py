@@ -37,24 +37,26 @@ def run(config: MorphConfig, output: Path) -> None:
     folder = RunFolder(output)
     folder.write_config(config)
     folder.write_versions(active)
-    morph = Morph(config, scene)
+    morph = Morph(config, scene, folder)
     progress = RunProgress(config.optimize.episodes * config.optimize.iterations, morph.title(0))
     with MorphFilm(config, scene, morph.upsampler, folder) as film, progress:
         try:
             morph.run(film, progress)
         finally:  # also after an interruption or a broken state: what is there is written
-            morph.write(folder, film)
+            morph.write(film)
 
 
 class Morph:
     """The chained episodes of one run; its state is always the last good one."""
 
-    def __init__(self, config: MorphConfig, scene: MorphScene):
-        self.config, self.scene = config, scene
+    def __init__(self, config: MorphConfig, scene: MorphScene, folder: RunFolder):
+        self.config, self.scene, self.folder = config, scene, folder
         self.sim = DiffMPM(config.mpm)
         self.upsampler = SurfaceUpsampler(config.upsample, scene.spacing, config.render.particle_color)
         self.objective = MorphObjective(config, scene, self.sim, self.upsampler)
         self.state = _at_rest(scene.particles.x)
+        self.frames = 0
+        """Recorded frames so far."""
         self.iterations: list[dict] = []
         self.failure: str | None = None
         self.lr: float | None = None
@@ -67,6 +69,7 @@ class Morph:
     def run(self, film: MorphFilm, progress: RunProgress) -> None:
         """All episodes."""
         film.start(self.state)
+        self._write_frames([self.state])
         for episode in range(self.config.optimize.episodes):
             try:
                 self._episode(episode, film, progress)
@@ -98,12 +101,19 @@ class Morph:
         frames = self._play(optimizer)
         self.state = _detached(frames[-1])
         film.add_episode(frames)
+        self._write_frames(frames)
 
     def _play(self, optimizer: ControlOptimizer) -> list[MPMState]:
         """The episode's recorded frames, from the controls that it ended with."""
         with torch.no_grad():
             every = min(self.config.output.every, self.config.optimize.steps)
             return self.objective.simulate(optimizer.controls.detach(), record_every=every).frames or []
+
+    def _write_frames(self, frames: list[MPMState]) -> None:
+        for frame in frames:
+            arrays = {"x": frame.x, "v": frame.v}
+            self.folder.write_frame(self.frames, {name: value.cpu().numpy() for name, value in arrays.items()})
+            self.frames += 1
 
     def _record(self, episode: int, optimizer: ControlOptimizer, update: Update, seconds: float) -> None:
         self.iterations.append(
@@ -116,8 +126,9 @@ class Morph:
             }
         )
 
-    def write(self, folder: RunFolder, film: MorphFilm) -> None:
+    def write(self, film: MorphFilm) -> None:
         """All files of the last good state."""
+        folder = self.folder
         folder.write_particles(self.state)
         folder.write_metrics(
             {

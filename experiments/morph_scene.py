@@ -54,8 +54,7 @@ def build_scene(config: MorphConfig) -> MorphScene:
         InputError: whatever is wrong with meshes, grid, time step or cameras.
     """
     check_time_step(config.mpm)
-    source_mesh = _placed(config.source, None)
-    target_mesh = _placed(config.target, mesh_volume(*source_mesh) if config.target.volume == "source" else None)
+    source_mesh, target_mesh = placed_meshes(config)
     density = config.mpm.material.density
     spacing, particles = _fill("source", config.source, source_mesh, config, density)
     _, target = _fill("target", config.target, target_mesh, config, density)
@@ -74,6 +73,12 @@ def build_scene(config: MorphConfig) -> MorphScene:
         target_alpha=torch.tensor(np.stack([mask for mask, _ in images]), dtype=real),
         target_depth=torch.tensor(np.stack([depth for _, depth in images]), dtype=real),
     )
+
+
+def placed_meshes(config: MorphConfig) -> tuple[Mesh, Mesh]:
+    """Source and target, scaled and moved as the configuration says."""
+    source = _placed(config.source, None)
+    return source, _placed(config.target, mesh_volume(*source) if config.target.volume == "source" else None)
 
 
 def _placed(config: MeshConfig, source_volume: float | None) -> Mesh:

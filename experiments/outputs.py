@@ -116,11 +116,21 @@ class RunFolder:
         return Video(self.path / "render.mp4", fps)
 
     def _write_json(self, name: str, content: Mapping[str, Any]) -> None:
-        self._write_text(name, json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+        write_json(self.path / name, content)
 
     def _write_text(self, name: str, text: str) -> None:
-        with replacing(self.path / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_text(self.path / name, text)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Numbers, texts, lists, mappings, dataclasses; what is not finite becomes null."""
+    write_text(path, json.dumps(_plain(content), indent=2, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file in UTF-8."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _plain(value: Any) -> Any:

@@ -37,6 +37,7 @@ CONFIG = {
     "output": {"every": 2, "video_size": 40, "fps": 10},
 }
 FILES = {
+    "frames",
     "config.yaml",
     "versions.json",
     "metrics.json",
@@ -74,6 +75,9 @@ def test_a_run_lowers_its_objective_and_writes_its_files(tmp_path):
     assert iio.imread(output / "render.mp4", plugin="FFMPEG").shape[1:] == (40, 54, 3)
     # the start, and three frames of each episode
     assert len(iio.imread(output / "render.mp4", plugin="FFMPEG")) == 1 + 2 * 3
+    frames = sorted((output / "frames").iterdir())
+    assert [path.name for path in frames] == [f"{number:04d}.npz" for number in range(7)]
+    np.testing.assert_array_equal(np.load(frames[-1])["x"], particles["x"])
 
 
 def test_the_resolved_config_runs_again(tmp_path):

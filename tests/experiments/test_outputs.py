@@ -45,7 +45,7 @@ def test_versions_say_what_ran(tmp_path):
 
 def test_metrics_become_json(tmp_path):
     metrics = {
-        "start": ShapeMetrics(0.5, 0.25, 1.0, 2.0),
+        "start": ShapeMetrics(0.5, 0.25, 1.0, 2.0, 4.0, 1, 8.0),
         "losses": torch.tensor([1.0, 2.0]),
         "seconds": (np.float32(0.5), float("nan"), np.array([1, 2])),
         "iterations": np.int64(3),
@@ -53,7 +53,15 @@ def test_metrics_become_json(tmp_path):
     }
     RunFolder(tmp_path).write_metrics(metrics)
     assert json.loads((tmp_path / "metrics.json").read_text()) == {
-        "start": {"silhouette_iou": 0.5, "silhouette_iou_min": 0.25, "silhouette_error": 1.0, "chamfer": 2.0},
+        "start": {
+            "silhouette_iou": 0.5,
+            "silhouette_iou_min": 0.25,
+            "silhouette_error": 1.0,
+            "chamfer": 2.0,
+            "hausdorff": 4.0,
+            "pieces": 1,
+            "volume": 8.0,
+        },
         "losses": [1.0, 2.0],
         "seconds": [0.5, None, [1, 2]],
         "iterations": 3,
