@@ -14,6 +14,7 @@ from experiments.verification import (
     gradients,
     incline,
     rigid_rotation,
+    sand_column,
     waves,
 )
 
@@ -29,6 +30,7 @@ CASES = (
     cantilever.CASE,
     constitutive.CASE,
     dam_break.CASE,
+    sand_column.CASE,
     incline.CASE,
     convergence.CASE,
     gradient_growth.CASE,

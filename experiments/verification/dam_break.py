@@ -15,13 +15,14 @@ SOUND = 20.0
 """Speed of sound; the fastest flow is below 2.9, so the density stays within a few per cent."""
 MEASURED_T = np.array([0.41, 0.84, 1.19, 1.43, 1.63, 1.83, 1.98, 2.20, 2.32, 2.51, 2.65, 2.83, 2.98])
 MEASURED_FRONT = np.array([1.11, 1.22, 1.44, 1.67, 1.89, 2.11, 2.33, 2.56, 2.78, 3.00, 3.22, 3.44, 3.67])
-CELLS = (10, 20)
+CELLS = (10, 20, 40)
+TOLERANCE = 0.10
 COURANT, PER_CELL, FRAMES = 0.4, 2, 120
 TEXT = r"""Width $a$, height $2a$, behind a dam that vanishes at $t = 0$; slip floor and wall, plane, inviscid, Tait's
 equation with a sound speed seven times the fastest flow, started in hydrostatic pressure. The front $x / a$ against
 $T = t \sqrt{2 g / a}$ is compared with the experiment of Martin and Moyce (1952, table 2, $n^2 = 2$), whose front is
 retarded by friction and by the dam's removal; the claim is 10 % on average for $T < 2.5$. The front is the foremost
-particle."""
+particle. On finer grids the ideal fluid runs further ahead of the experiment."""
 
 
 def collapse(cells: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
@@ -46,7 +47,7 @@ def collapse(cells: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
 
 
 def run(resolutions: tuple[int, ...] = CELLS) -> Outcome:
-    """Fronts on several grids; the claim is for the finest."""
+    """Fronts on several grids; each is claimed."""
     checks: list[Check] = []
     curves = []
     for cells in resolutions:
@@ -54,8 +55,9 @@ def run(resolutions: tuple[int, ...] = CELLS) -> Outcome:
         early = MEASURED_T < 2.5
         error = np.interp(MEASURED_T[early], t, front) / MEASURED_FRONT[early] - 1
         name = f"{cells} cells in the width"
-        claim = 0.10 if cells == max(resolutions) else None
-        checks.append(vanishing(f"mean deviation of the front, T < 2.5, {name}", float(np.abs(error).mean()), claim))
+        checks.append(
+            vanishing(f"mean deviation of the front, T < 2.5, {name}", float(np.abs(error).mean()), TOLERANCE)
+        )
         checks.append(reported(f"largest deviation of the front, T < 2.5, {name}", float(np.abs(error).max())))
         late = (t > 2.0) & (t < 3.0)
         speed = float(np.polyfit(t[late], front[late], 1)[0]) * math.sqrt(2 * GRAVITY / WIDTH)

@@ -22,7 +22,7 @@ a = g (\sin\theta - \mu \cos\theta)
 and stays where it is for $\mu = 0.7 > \tan\theta$. The acceleration is the slope of the mean velocity over the second
 half of the run. Rest needs damping: the elastic block lands on its weight, keeps trembling, and creeps at a constant
 speed of the order of $g \sin\theta$ times the period of the trembling (a quarter at a quarter of the gravity, half at
-ten times the stiffness, the same at a quarter of the step), for a node out of contact has no friction."""
+ten times the stiffness, the same at a quarter of the step), presumably since a node out of contact has no friction."""
 
 
 def slide(friction: float, damping: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
