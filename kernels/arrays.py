@@ -7,6 +7,7 @@ of kernels/launch.py take those.
 """
 
 import contextlib
+import sys
 import weakref
 from typing import Any
 
@@ -141,9 +142,9 @@ class _Array(ScalarNdarray):
         if zeroed and not (is_new and (runs_on_cpu() or runs_on_cuda())):
             self.fill(0)
 
-    def __del__(self):
+    def __del__(self, finalizing=sys.is_finalizing):
         # Memory of a runtime that has ended is no spare for the next, which may have some at the same address.
-        if impl is not None and is_alive(self):
+        if not finalizing() and is_alive(self):
             _spares.give(impl.get_runtime().prog, self._kind, self.arr)
 
 
