@@ -100,6 +100,21 @@ class ControlOptimizer:
             self.lr /= 2
         return Update(False, self.max_halvings + 1, 2 * self.lr, refused)
 
+    def state(self) -> dict:
+        """What ``restore`` takes: tensors and numbers."""
+        return {
+            "controls": self.controls.detach(),
+            "first": self._first,
+            "second": self._second,
+            "count": self._count,
+            "lr": self.lr,
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on as the optimiser whose ``state`` this is; this one was made with that state's controls."""
+        self._first, self._second = state["first"].clone(), state["second"].clone()
+        self._count, self.lr = state["count"], state["lr"]
+
     def _try(self, controls: Tensor) -> tuple[Evaluation | None, str | None]:
         try:
             trial = self.evaluate(controls)

@@ -17,6 +17,12 @@ class MorphOutputConfig(OutputConfig):
 
     every: Count = 1
     """Time steps from one recorded frame to the next. Unit: time step."""
+    checkpoints: Count | None = 10
+    """Iterations from one checkpoint to the next, from the last of which ``diffmpm run --resume`` goes on; null writes
+    none. Unit: none."""
+    episodes: Count | None = None
+    """Episodes from one that is written to a folder epNNN (pictures, Gaussians, surface points, a summary) to the next;
+    null writes none. Unit: none."""
     fps: Positive = 30.0
     """Frame rate of the video. Unit: 1 / s."""
 

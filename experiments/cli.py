@@ -46,6 +46,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("config", metavar="CONFIG", help="a YAML file, or the name of a preset such as sphere_to_rabbit")
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values to replace, such as mpm.dt=0.002")
     run.add_argument("--output", type=Path, metavar="DIR", help="where results go (default: outputs/CONFIG)")
+    run.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder (morph)")
     run.set_defaults(command=_run, overrides=[])
 
     add_view(commands)
@@ -81,7 +82,10 @@ def _run(args: argparse.Namespace) -> None:
     output = args.output or Path("outputs", Path(args.config).stem)
     if output.exists() and not output.is_dir():
         raise InputError(f"--output {output}: is a file; expected a folder")
-    importlib.import_module(f"experiments.{config.task}").run(config, output)
+    if args.resume and config.task != "morph":
+        raise InputError(f"--resume: task is {config.task}; expected morph")
+    more = {"resume": True} if args.resume else {}
+    importlib.import_module(f"experiments.{config.task}").run(config, output, **more)
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from configs.errors import InputError
-from experiments.atomic import temporary_name
+from experiments.atomic import replacing, temporary_name
 
 
 def to_bytes(image: torch.Tensor | np.ndarray) -> np.ndarray:
@@ -25,6 +25,17 @@ def to_bytes(image: torch.Tensor | np.ndarray) -> np.ndarray:
     if not np.isfinite(array).all():
         raise InputError(f"image: {(~np.isfinite(array)).sum()} values are not finite; expected 0 to 1")
     return np.round(np.clip(array, 0, 1) * 255).astype(np.uint8)
+
+
+def save_image(path: Path, image: torch.Tensor | np.ndarray) -> None:
+    """Write an image [H, W, 3], as ``to_bytes`` takes it."""
+    with replacing(path) as temporary:
+        imageio.imwrite(temporary, to_bytes(image))
+
+
+def load_image(path: Path) -> np.ndarray:
+    """Bytes [H, W, 3]."""
+    return np.asarray(imageio.imread(path))[..., :3]
 
 
 class Video:

@@ -15,6 +15,8 @@ from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
 from configs.morph import MorphConfig
 from experiments.broken_run import BrokenRun
+from experiments.checkpoint import Checkpoint, settings_of
+from experiments.event_file import EventFile
 from experiments.metrics import TargetComparison
 from experiments.morph_film import MorphFilm
 from experiments.morph_objective import MorphObjective
@@ -24,24 +26,26 @@ from experiments.progress import RunProgress
 from experiments.views import frame_around
 
 
-def run(config: MorphConfig, output: Path) -> None:
-    """Run the morph and fill the folder ``output``.
+def run(config: MorphConfig, output: Path, resume: bool = False) -> None:
+    """Run the morph and fill the folder ``output``; with ``resume`` go on from the checkpoint there.
 
     Raises:
-        InputError: the configuration does not make a simulation; nothing has been computed.
+        InputError: the configuration does not make a simulation, or there is no checkpoint of it; nothing has been
+            computed.
         BrokenRun: the state broke; the last good state has been written.
     """
     torch.manual_seed(config.seed)
     active = runtime.init(config.runtime.backend, getattr(torch, config.runtime.dtype), config.runtime.deterministic)
     scene = build_scene(config)
+    checkpoint = Checkpoint.load(output, config) if resume else None
     folder = RunFolder(output)
     folder.write_config(config)
     folder.write_versions(active)
     morph = Morph(config, scene, folder)
     progress = RunProgress(config.optimize.episodes * config.optimize.iterations, morph.title(0))
-    with MorphFilm(config, scene, morph.upsampler, folder) as film, progress:
+    with MorphFilm(config, scene, morph.upsampler, folder) as film, EventFile(folder.path) as events, progress:
         try:
-            morph.run(film, progress)
+            morph.run(film, progress, events, checkpoint)
         finally:  # also after an interruption or a broken state: what is there is written
             morph.write(film)
 
@@ -66,42 +70,86 @@ class Morph:
         """Where the run is, for the progress bar."""
         return f"episode {episode + 1}/{self.config.optimize.episodes}"
 
-    def run(self, film: MorphFilm, progress: RunProgress) -> None:
-        """All episodes."""
+    def run(
+        self, film: MorphFilm, progress: RunProgress, events: EventFile, checkpoint: Checkpoint | None = None
+    ) -> None:
+        """All episodes, or those that the checkpoint has left."""
+        self.events = events
         film.start(self.state)
-        self._write_frames([self.state])
-        for episode in range(self.config.optimize.episodes):
+        if checkpoint is None:
+            self._record_frames([self.state], film)
+        else:
+            self._restore(checkpoint, film)
+        for episode in range(checkpoint.episode if checkpoint else 0, self.config.optimize.episodes):
             try:
-                self._episode(episode, film, progress)
+                self._episode(episode, film, progress, checkpoint)
             except SimulationError as error:
                 iteration = len(self.iterations)
                 self.failure = f"episode {episode + 1}, iteration {iteration + 1}: {error}"
                 raise BrokenRun(f"{self.failure}. The state before this episode is written.") from error
+            checkpoint = None
 
-    def _episode(self, episode: int, film: MorphFilm, progress: RunProgress) -> None:
+    def _restore(self, checkpoint: Checkpoint, film: MorphFilm) -> None:
+        self.state = MPMState(**{name: value.to(self.state.x) for name, value in checkpoint.start.items()})
+        self.iterations, self.frames = checkpoint.iterations, checkpoint.frames
+        self.started -= checkpoint.seconds
+        film.replay(self.frames)
+        film.end_episode(self.state)
+        for number, entry in enumerate(self.iterations):
+            self.events.add(number, _scalars(entry))
+
+    def _episode(
+        self, episode: int, film: MorphFilm, progress: RunProgress, checkpoint: Checkpoint | None = None
+    ) -> None:
         o = self.config.optimize
-        self.objective.begin_episode(self.state)
-        n = len(self.state.x)
-        controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
-        # a step length that the last episode had to shrink is a better guess than the largest one
-        start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
-        optimizer = ControlOptimizer(
-            self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, o.adam_floor, self.objective.refusal
-        )
-        for _ in range(o.iterations):
+        optimizer = self._optimizer(checkpoint)
+        done = [entry for entry in self.iterations if entry["episode"] == episode]
+        progress.skip_to(episode * o.iterations + len(done))
+        for _ in range(len(done), o.iterations if not done or done[-1]["accepted"] else 0):
             began = time.perf_counter()
             update = optimizer.update()
             self._record(episode, optimizer, update, time.perf_counter() - began)
             progress.advance(self.title(episode), _losses(self.iterations[-1]))
+            if self.config.output.checkpoints and len(self.iterations) % self.config.output.checkpoints == 0:
+                self._checkpoint(episode, optimizer).save(self.folder.path)
             if not update.accepted:
                 break
         self.lr = optimizer.lr
         progress.skip_to((episode + 1) * o.iterations)
         progress.note()
         frames = self._play(optimizer)
+        self._record_frames(frames, film)
         self.state = _detached(frames[-1])
-        film.add_episode(frames)
-        self._write_frames(frames)
+        film.end_episode(self.state)
+
+    def _optimizer(self, checkpoint: Checkpoint | None) -> ControlOptimizer:
+        """For one episode, fresh or as it was at the checkpoint."""
+        o, n = self.config.optimize, len(self.state.x)
+        self.objective.begin_episode(self.state)
+        # a step length that the last episode had to shrink is a better guess than the largest one
+        start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
+        controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
+        if checkpoint:
+            controls = checkpoint.optimizer["controls"]
+        optimizer = ControlOptimizer(
+            self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, o.adam_floor, self.objective.refusal
+        )
+        if checkpoint:
+            optimizer.restore(checkpoint.optimizer)
+            self.objective.rollouts = checkpoint.rollouts
+        return optimizer
+
+    def _checkpoint(self, episode: int, optimizer: ControlOptimizer) -> Checkpoint:
+        return Checkpoint(
+            settings=settings_of(self.config),
+            episode=episode,
+            start={name: value for name, value in self.state.inputs().items() if value is not None},
+            optimizer=optimizer.state(),
+            iterations=self.iterations,
+            frames=self.frames,
+            rollouts=self.objective.rollouts,
+            seconds=time.perf_counter() - self.started,
+        )
 
     def _play(self, optimizer: ControlOptimizer) -> list[MPMState]:
         """The episode's recorded frames, from the controls that it ended with."""
@@ -109,10 +157,12 @@ class Morph:
             every = min(self.config.output.every, self.config.optimize.steps)
             return self.objective.simulate(optimizer.controls.detach(), record_every=every).frames or []
 
-    def _write_frames(self, frames: list[MPMState]) -> None:
+    def _record_frames(self, frames: list[MPMState], film: MorphFilm) -> None:
+        """Positions, velocities, deformations and the picture of each."""
         for frame in frames:
-            arrays = {"x": frame.x, "v": frame.v}
+            arrays = {"x": frame.x, "v": frame.v, "F": frame.F}
             self.folder.write_frame(self.frames, {name: value.cpu().numpy() for name, value in arrays.items()})
+            film.add_frame(self.frames, frame)
             self.frames += 1
 
     def _record(self, episode: int, optimizer: ControlOptimizer, update: Update, seconds: float) -> None:
@@ -125,6 +175,7 @@ class Morph:
                 **asdict(update),
             }
         )
+        self.events.add(len(self.iterations) - 1, _scalars(self.iterations[-1]))
 
     def write(self, film: MorphFilm) -> None:
         """All files of the last good state."""
@@ -171,6 +222,12 @@ def _losses(entry: dict) -> str:
     """An iteration's line of metrics.json in short."""
     terms = "  ".join(f"{name} {value:.4g}" for name, value in entry["terms"].items())
     return f"objective {entry['objective']:.5g}  {terms}"
+
+
+def _scalars(entry: dict) -> dict[str, float]:
+    """An iteration's numbers for TensorBoard."""
+    terms = {f"terms/{name}": value for name, value in entry["terms"].items()}
+    return {"objective": entry["objective"], "lr": entry["lr"], "seconds": entry["seconds"], **terms}
 
 
 def _at_rest(x: torch.Tensor) -> MPMState:

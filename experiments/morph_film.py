@@ -10,6 +10,7 @@ from bridge.surface import Surface
 from bridge.upsampler import Splats, SurfaceUpsampler
 from configs.morph import MorphConfig
 from experiments.film import Film
+from experiments.images import load_image, save_image
 from experiments.mesh_image import rasterize_mesh
 from experiments.morph_scene import MorphScene
 from experiments.outputs import RunFolder
@@ -22,33 +23,45 @@ class MorphFilm(Film):
     def __init__(self, config: MorphConfig, scene: MorphScene, upsampler: SurfaceUpsampler, folder: RunFolder):
         video = folder.video(config.output.fps) if config.output.video else None
         super().__init__(config.render, scene.views[0], config.output.video_size, video)
-        self.scene, self.upsampler = scene, upsampler
+        self.scene, self.upsampler, self.folder = scene, upsampler, folder
         self.surface: Surface | None = None
         self.before: np.ndarray | None = None
         self.splats_before: Splats | None = None
 
     def start(self, state: MPMState) -> None:
-        """The state before the first episode."""
+        """The state before the first episode; not yet in the video."""
         self.surface = self.upsampler.detect(state.x)
-        self.splats_before = self._splats(state)
+        self.splats_before = self.splats(state)
         self.before = self.draw(self.splats_before)
-        self.add(self.before)
 
-    def add_episode(self, frames: list[MPMState]) -> None:
-        """The frames of an episode that started where the last one ended."""
-        for frame in frames if self.video else []:
-            self.add(self.draw(self._splats(frame)))
-        self.surface = self.upsampler.detect(frames[-1].x)
+    def add_frame(self, number: int, state: MPMState) -> None:
+        """A recorded frame of the episode under way, as frames/NNNN.png and in the video."""
+        if self.video:
+            image = self.draw(self.splats(state))
+            save_image(self.folder.frame_image(number), image)
+            self.add(image)
+
+    def replay(self, count: int) -> None:
+        """The first frames of an interrupted run, from their pictures; what came after them is removed."""
+        for path in self.folder.later_frames(count):
+            path.unlink()
+        for number in range(count) if self.video else []:
+            self.add(load_image(self.folder.frame_image(number)))
+
+    def end_episode(self, state: MPMState) -> None:
+        """The next episode starts from this state: its surface is found anew."""
+        self.surface = self.upsampler.detect(state.x)
 
     def write_last(self, folder: RunFolder, state: MPMState) -> None:
         """before_after.png and splats_final.ply of the last state, and its points if ``upsample.png`` asks for them."""
-        splats = self._splats(replace(state, F_total=torch.eye(3).to(state.x).expand(len(state.x), 3, 3)))
+        splats = self.splats(replace(state, F_total=torch.eye(3).to(state.x).expand(len(state.x), 3, 3)))
         folder.write_splats(splats)
         if self.upsampler.config.png.enabled and self.splats_before is not None:
             folder.write_surface(self.splats_before, splats, self.upsampler.config.png)
         folder.write_before_after({"start": self.before, "end": self.draw(splats), "target": self._draw_target()})
 
-    def _splats(self, state: MPMState) -> Splats:
+    def splats(self, state: MPMState) -> Splats:
+        """The Gaussians of a state of the episode under way."""
         with torch.no_grad():
             return self.upsampler(state.x, state.F_total, self.surface)
 

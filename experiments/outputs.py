@@ -75,10 +75,18 @@ class RunFolder:
         frames = self.path / "frames"
         frames.mkdir(exist_ok=True)
         if number == 0:
-            for old in frames.glob("[0-9]*.npz"):
+            for old in [*frames.glob("[0-9]*.npz"), *frames.glob("[0-9]*.png")]:
                 old.unlink()
         with replacing(frames / f"{number:04d}.npz") as temporary:
             np.savez_compressed(temporary, **arrays)
+
+    def frame_image(self, number: int) -> Path:
+        """frames/NNNN.png: the picture of a recorded frame."""
+        return self.path / "frames" / f"{number:04d}.png"
+
+    def later_frames(self, count: int) -> list[Path]:
+        """Files of recorded frames from number ``count`` on."""
+        return [path for path in (self.path / "frames").glob("[0-9]*.*") if int(path.stem) >= count]
 
     def write_splats(self, splats: Splats) -> None:
         """splats_final.ply: the Gaussians in the standard 3DGS layout."""

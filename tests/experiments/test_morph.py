@@ -1,5 +1,6 @@
 """The task morph through the real command: files, progress of the loss, mistakes, a simulation that breaks."""
 
+import itertools
 import json
 import re
 from pathlib import Path
@@ -11,6 +12,7 @@ import yaml
 
 from bridge import runtime
 from experiments import cli
+from experiments.morph import Morph
 from experiments.morph_objective import MorphObjective
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
@@ -49,7 +51,16 @@ FILES = {
 }
 
 
+def _names(output: Path) -> set[str]:
+    """All files but the event file, which must be one."""
+    names = {path.name for path in output.iterdir()}
+    events = {name for name in names if name.startswith("events.out.tfevents.")}
+    assert len(events) == 1
+    return names - events
+
+
 def _run(tmp_path: Path, *overrides: str) -> tuple[int, Path]:
+    tmp_path.mkdir(exist_ok=True)
     config = tmp_path / "morph.yaml"
     config.write_text(yaml.safe_dump(CONFIG))
     output = tmp_path / "out"
@@ -59,7 +70,7 @@ def _run(tmp_path: Path, *overrides: str) -> tuple[int, Path]:
 def test_a_run_lowers_its_objective_and_writes_its_files(tmp_path):
     code, output = _run(tmp_path)
     assert code == 0
-    assert {path.name for path in output.iterdir()} == FILES
+    assert _names(output) == FILES
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["finished"] is True
     assert len(metrics["iterations"]) == 6
@@ -76,8 +87,8 @@ def test_a_run_lowers_its_objective_and_writes_its_files(tmp_path):
     # the start, and three frames of each episode
     assert len(iio.imread(output / "render.mp4", plugin="FFMPEG")) == 1 + 2 * 3
     frames = sorted((output / "frames").iterdir())
-    assert [path.name for path in frames] == [f"{number:04d}.npz" for number in range(7)]
-    np.testing.assert_array_equal(np.load(frames[-1])["x"], particles["x"])
+    assert [path.name for path in frames] == [f"{number:04d}.{kind}" for number in range(7) for kind in ("npz", "png")]
+    np.testing.assert_array_equal(np.load(frames[-2])["x"], particles["x"])
 
 
 def test_the_resolved_config_runs_again(tmp_path):
@@ -124,7 +135,7 @@ def test_a_simulation_that_breaks_keeps_the_last_good_state(tmp_path, capsys, mo
     code, output = _run(tmp_path)
     assert code == 1
     assert "episode 2, iteration 4: DiffMPM:" in capsys.readouterr().err
-    assert {path.name for path in output.iterdir()} == FILES
+    assert _names(output) == FILES
     metrics = json.loads((output / "metrics.json").read_text())
     assert metrics["finished"] is False
     assert "particles" in metrics["failure"]
@@ -142,5 +153,49 @@ def test_an_interruption_writes_what_is_there(tmp_path, monkeypatch):
     monkeypatch.setattr(MorphObjective, "begin_episode", interrupt_the_second_episode)
     code, output = _run(tmp_path)
     assert code == 130
-    assert {path.name for path in output.iterdir()} == FILES
+    assert _names(output) == FILES
     assert json.loads((output / "metrics.json").read_text())["finished"] is False
+
+
+@pytest.mark.parametrize("stop", [3, 5])
+def test_a_resumed_run_is_bit_equal(tmp_path, monkeypatch, stop):
+    """Interrupted at the end of the first episode and within the second."""
+    runtime.reset()
+    small = [
+        "runtime.deterministic=true",
+        "output.checkpoints=1",
+        "source.points_per_cell=1",
+        "target.points_per_cell=1",
+    ]
+    _, whole = _run(tmp_path / "whole", *small)
+    record, count = Morph._record, itertools.count(1)
+
+    def interrupt_after_an_iteration(self, *arguments):
+        if next(count) > stop:
+            raise KeyboardInterrupt
+        record(self, *arguments)
+
+    monkeypatch.setattr(Morph, "_record", interrupt_after_an_iteration)
+    code, output = _run(tmp_path / "halves", *small)
+    assert code == 130
+    monkeypatch.undo()
+    assert _run(tmp_path / "halves", *small, "--resume")[0] == 0
+    for name in ["particles_final.npz", *(f"frames/{number:04d}.npz" for number in range(7))]:
+        a, b = np.load(whole / name), np.load(output / name)
+        for key in a:
+            np.testing.assert_array_equal(a[key], b[key])
+    assert (whole / "render.mp4").read_bytes() == (output / "render.mp4").read_bytes()
+    metrics = [json.loads((folder / "metrics.json").read_text()) for folder in (whole, output)]
+    for entry in (*metrics, *(i for m in metrics for i in m["iterations"])):
+        del entry["seconds"]
+    assert metrics[0] == metrics[1]
+    runtime.reset()
+
+
+def test_resume_wants_its_own_checkpoint(tmp_path, capsys):
+    few = ["optimize.episodes=1", "optimize.iterations=1", "output.video=false", "output.checkpoints=1"]
+    assert _run(tmp_path, *few, "--resume")[0] == 2
+    assert "has no checkpoint.pt" in capsys.readouterr().err
+    assert _run(tmp_path, *few)[0] == 0
+    assert _run(tmp_path, *few, "mpm.dt=0.01", "--resume")[0] == 2
+    assert "belongs to another configuration" in capsys.readouterr().err
