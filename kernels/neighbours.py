@@ -1,35 +1,42 @@
 """Nearest neighbours and neighbours within a radius: exact, on every backend, for any distribution of points.
 
-The points are sorted along a Morton curve, 2^20 cells an axis, and cut into leaves of ``LEAF`` points; the leaves are
-those of a complete binary tree of bounding boxes, node 1 the root, nodes 2i and 2i + 1 the children of i (as the
-linear BVH of Lauterbach et al. 2009, with fixed topology). Unlike a grid, that asks for no cell size, so clusters,
-planes and far-off points do no harm. Building is linear in the number of points and repeats bit for bit. No Taichi
-autodiff passes through: which points are neighbours is piecewise constant.
+The points are sorted along a Morton curve and cut into leaves of ``LEAF`` points; the leaves are those of a complete
+binary tree of bounding boxes, node 1 the root, nodes 2i and 2i + 1 the children of i (as the linear BVH of Lauterbach
+et al. 2009, with fixed topology). Unlike a grid, that asks for no cell size, so clusters, planes and far-off points do
+no harm. Building is linear in the number of points and repeats bit for bit. No Taichi autodiff passes through: which
+points are neighbours is piecewise constant.
+
+Queries are answered in the order of the curve too. Every ``STEP``-th goes first; those between need not look beyond
+the farthest of the neighbours that it found, which are near them as well. That holds for any queries, and is what
+makes the search fast: little is offered that does not stay.
 """
 
 import taichi as ti
 
 from configs.errors import InputError
-from kernels.arrays import int_array, real_array
-from kernels.linalg import load_vec3, store_vec3
-from kernels.sort import exclusive_scan, radix_sort
+from kernels.arrays import int_array, int_scratch_array, scratch_array
+from kernels.heap import make_heap, offer, sort_heap
+from kernels.launch import prepared
+from kernels.linalg import load_vec3
+from kernels.morton import bounding_cube, morton_order
+from kernels.sort import exclusive_scan
 
 LEAF = 8
 """Points in a leaf."""
-CHUNK = 1024
-"""Points of which one thread takes the bounding box."""
 MAX_K = 64
 """Most neighbours that ``nearest`` gives."""
-MORTON_BITS = 10
-"""Bits an axis in each of the two halves of a Morton code: 30 bits fit a non-negative int32."""
 FAR = 1e18
 """Corner of the boxes of empty leaves; its square is a float32 still."""
 SLACK = 1.0 - 1e-6
-"""Distances to boxes are taken this factor smaller, so that rounding never hides a neighbour."""
+"""Distances to boxes are taken this factor smaller, and bounds larger, so that rounding never hides a neighbour."""
+STEP = 4
+"""Along the curve, every STEP-th of the queries left to answer goes first."""
+STRIDES = (STEP * STEP, STEP, 1)
+"""From the first ones, which start from nothing, to the last."""
 
 
 class NeighbourTree:
-    """Search tree over the first ``n`` of ``points [N, 3]``, which must be finite. The points are copied.
+    """Search tree over the first ``n`` of ``points [N, 3]``, which are copied; points and queries must be finite.
 
     Raises:
         InputError: n is 0.
@@ -42,16 +49,19 @@ class NeighbourTree:
         self.leaves = 1
         while self.leaves * LEAF < n:
             self.leaves *= 2
-        self.order = _morton_order(points, n)
-        """The points along the curve; leaf l holds order[l LEAF : (l + 1) LEAF]."""
-        self.points = real_array(n, 3)
-        """The points in that order."""
-        self.low, self.high = real_array(2 * self.leaves, 3), real_array(2 * self.leaves, 3)
-        """Corners of each node's box."""
-        _leaf_boxes(points, self.order, n, self.leaves, self.points, self.low, self.high)
+        self.cube = bounding_cube(points, n)
+        self.order = morton_order(points, n, self.cube)
+        """Indices of the points along the curve; leaf l holds order[l LEAF : (l + 1) LEAF]."""
+        self.points = scratch_array(3 * n)
+        """The points in that order, three numbers each."""
+        self.ranks = int_scratch_array(n)
+        """Where each point is in that order."""
+        self.boxes = scratch_array(2 * self.leaves * 6)
+        """Each node's box: lower corner, upper corner."""
+        _leaf_boxes(points, self.order, n, self.leaves, self.points, self.ranks, self.boxes)
         nodes = self.leaves // 2
         while nodes:
-            _inner_boxes(nodes, self.low, self.high)
+            _inner_boxes(nodes, self.boxes)
             nodes //= 2
 
     def nearest(self, queries: ti.Ndarray, count: int, k: int) -> tuple[ti.Ndarray, ti.Ndarray]:
@@ -66,8 +76,10 @@ class NeighbourTree:
         """
         if not 1 <= k <= min(MAX_K, self.n):
             raise InputError(f"nearest: k is {k}; expected 1 to {MAX_K}, at most the number of points, {self.n}")
-        index, distance = int_array(count * k), real_array(count * k)
-        _nearest(queries, count, k, *self._arrays(), index, distance)
+        index, distance = int_scratch_array(count * k), scratch_array(count * k)
+        visits = self._visits(queries, count) if count else index
+        for stride in STRIDES if count else ():
+            _nearest(queries, visits, count, k, stride, *self._arrays(), self.ranks, index, distance)
         return index, distance
 
     def within(
@@ -85,122 +97,83 @@ class NeighbourTree:
         if not 0 < radius < float("inf"):
             raise InputError(f"within: radius is {radius}; expected a positive length")
         counts, start = int_array(count), int_array(count + 1)
-        nothing, none = int_array(1), real_array(1)
-        _within(queries, count, radius, *self._arrays(), False, counts, start, nothing, none)
+        nothing, none = int_array(1), scratch_array(1)
+        visits = self._visits(queries, count) if count else nothing
+        _within(queries, visits, count, radius, *self._arrays(), False, counts, start, nothing, none)
         exclusive_scan(counts, start, count)
         total = int(start[count])
         if total == 2**31 - 1:
             raise InputError(f"within: more than {total - 1} neighbours within {radius}; expected a smaller radius")
-        index, distance = int_array(total), real_array(total)
-        _within(queries, count, radius, *self._arrays(), True, counts, start, index, distance)
+        index, distance = int_scratch_array(total), scratch_array(total)
+        _within(queries, visits, count, radius, *self._arrays(), True, counts, start, index, distance)
         if ordered:
             _sort_segments(count, start, index, distance)
         return start, index, distance
 
+    def _visits(self, queries: ti.Ndarray, count: int) -> ti.Ndarray:
+        """The order in which queries are answered: those side by side take the same paths, through the same caches."""
+        return morton_order(queries, count, self.cube, coarse=True)
+
     def _arrays(self):
-        return self.points, self.order, self.low, self.high, self.n, self.leaves
-
-
-def _morton_order(points: ti.Ndarray, n: int) -> ti.Ndarray:
-    """Indices of the points along the curve: sorted by the lower half of the code, then, stably, by the upper."""
-    coarse, fine, order = int_array(n), int_array(n), int_array(n)
-    chunks = (n + CHUNK - 1) // CHUNK
-    _morton_codes(points, n, chunks, real_array(chunks + 1, 6), coarse, fine, order)
-    _, order = radix_sort(fine, order, n, 3 * MORTON_BITS)
-    keys = int_array(n)
-    _gather(coarse, order, n, keys)
-    return radix_sort(keys, order, n, 3 * MORTON_BITS)[1]
-
-
-@ti.kernel
-def _morton_codes(
-    points: ti.types.ndarray(),
-    n: ti.i32,
-    chunks: ti.i32,
-    boxes: ti.types.ndarray(),
-    coarse: ti.types.ndarray(),
-    fine: ti.types.ndarray(),
-    order: ti.types.ndarray(),
-):
-    """Both halves of each point's Morton code in the bounding cube; ``boxes`` is space for the chunks' boxes."""
-    for chunk in range(chunks):
-        low = load_vec3(points, chunk * CHUNK)
-        high = low
-        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
-            low, high = ti.min(low, load_vec3(points, i)), ti.max(high, load_vec3(points, i))
-        for a in ti.static(range(3)):
-            boxes[chunk, a], boxes[chunk, 3 + a] = low[a], high[a]
-    for _ in range(1):
-        low = load_vec3(boxes, 0)
-        high = low
-        for chunk in range(chunks):
-            low = ti.min(low, load_vec3(boxes, chunk))
-            high = ti.max(high, ti.Vector([boxes[chunk, 3], boxes[chunk, 4], boxes[chunk, 5]]))
-        store_vec3(boxes, chunks, low)
-        boxes[chunks, 3] = (high - low).max()
-    for i in range(n):
-        order[i] = i
-        extent = boxes[chunks, 3]
-        place = load_vec3(points, i) - load_vec3(boxes, chunks)
-        if extent > 0.0:
-            place = place / extent
-        side = 1 << MORTON_BITS
-        cells = place * (side * side)
-        upper, lower = 0, 0
-        for a in ti.static(range(3)):
-            c = ti.min(ti.cast(cells[a], ti.i32), side * side - 1)
-            upper |= _spread(c >> MORTON_BITS) << a
-            lower |= _spread(c & (side - 1)) << a
-        coarse[i], fine[i] = upper, lower
+        return self.points, self.order, self.boxes, self.n, self.leaves
 
 
 @ti.func
-def _spread(bits):
-    """The lowest ten bits, two zeros after each."""
-    v = bits
-    v = (v | (v << 16)) & 0x030000FF
-    v = (v | (v << 8)) & 0x0300F00F
-    v = (v | (v << 4)) & 0x030C30C3
-    return (v | (v << 2)) & 0x09249249
+def _point(points: ti.template(), i):
+    return ti.Vector([points[3 * i], points[3 * i + 1], points[3 * i + 2]])
 
 
-@ti.kernel
-def _gather(source: ti.types.ndarray(), order: ti.types.ndarray(), n: ti.i32, target: ti.types.ndarray()):
-    for i in range(n):
-        target[i] = source[order[i]]
+@ti.func
+def _low(boxes: ti.template(), node):
+    return ti.Vector([boxes[6 * node], boxes[6 * node + 1], boxes[6 * node + 2]])
 
 
+@ti.func
+def _high(boxes: ti.template(), node):
+    return ti.Vector([boxes[6 * node + 3], boxes[6 * node + 4], boxes[6 * node + 5]])
+
+
+@ti.func
+def _store_box(boxes: ti.template(), node, low, high):
+    for a in ti.static(range(3)):
+        boxes[6 * node + a], boxes[6 * node + 3 + a] = low[a], high[a]
+
+
+@prepared
 @ti.kernel
 def _leaf_boxes(
-    points: ti.types.ndarray(),
-    order: ti.types.ndarray(),
+    points: ti.types.ndarray(ndim=2),
+    order: ti.types.ndarray(ndim=1),
     n: ti.i32,
     leaves: ti.i32,
-    ordered: ti.types.ndarray(),
-    low: ti.types.ndarray(),
-    high: ti.types.ndarray(),
+    ordered: ti.types.ndarray(ndim=1),
+    ranks: ti.types.ndarray(ndim=1),
+    boxes: ti.types.ndarray(ndim=1),
 ):
     for leaf in range(leaves):
-        a, b = ti.Vector([FAR, FAR, FAR]), ti.Vector([-FAR, -FAR, -FAR])
+        low, high = ti.Vector([FAR, FAR, FAR]), ti.Vector([-FAR, -FAR, -FAR])
         for i in range(leaf * LEAF, ti.min((leaf + 1) * LEAF, n)):
             at = load_vec3(points, order[i])
-            store_vec3(ordered, i, at)
-            a, b = ti.min(a, at), ti.max(b, at)
-        store_vec3(low, leaves + leaf, a)
-        store_vec3(high, leaves + leaf, b)
+            ranks[order[i]] = i
+            for a in ti.static(range(3)):
+                ordered[3 * i + a] = at[a]
+            low, high = ti.min(low, at), ti.max(high, at)
+        _store_box(boxes, leaves + leaf, low, high)
 
 
+@prepared
 @ti.kernel
-def _inner_boxes(nodes: ti.i32, low: ti.types.ndarray(), high: ti.types.ndarray()):
+def _inner_boxes(nodes: ti.i32, boxes: ti.types.ndarray(ndim=1)):
     for node in range(nodes, 2 * nodes):
-        store_vec3(low, node, ti.min(load_vec3(low, 2 * node), load_vec3(low, 2 * node + 1)))
-        store_vec3(high, node, ti.max(load_vec3(high, 2 * node), load_vec3(high, 2 * node + 1)))
+        left, right = 2 * node, 2 * node + 1
+        low, high = ti.min(_low(boxes, left), _low(boxes, right)), ti.max(_high(boxes, left), _high(boxes, right))
+        _store_box(boxes, node, low, high)
 
 
 @ti.func
-def _box_distance(low: ti.template(), high: ti.template(), node, at):
+def _box_distance(boxes: ti.template(), node, at):
     """Squared distance to a node's box, never larger than that to a point in it."""
-    d = ti.max(load_vec3(low, node) - at, at - load_vec3(high, node), at * 0.0)
+    d = ti.max(_low(boxes, node) - at, at - _high(boxes, node), at * 0.0)
     return d.dot(d) * SLACK
 
 
@@ -213,141 +186,130 @@ def _after(node):
     return ti.select(v > 1, v + 1, 0)
 
 
-@ti.func
-def _insert(index: ti.template(), distance: ti.template(), first, found, k, i, square):
-    """Offer neighbour i to the k best from ``first`` on, a heap once it is full; returns how many there are then."""
-    if found < k:
-        index[first + found], distance[first + found] = i, square
-        if found == k - 1:
-            for turn in range(k // 2):
-                _sift(index, distance, first, k // 2 - 1 - turn, k)
-    elif square < distance[first] or (square == distance[first] and i < index[first]):
-        index[first], distance[first] = i, square
-        _sift(index, distance, first, 0, k)
-    return ti.min(found + 1, k)
-
-
+@prepared
 @ti.kernel
 def _nearest(
-    queries: ti.types.ndarray(),
+    queries: ti.types.ndarray(ndim=2),
+    visits: ti.types.ndarray(ndim=1),
     count: ti.i32,
     k: ti.i32,
-    points: ti.types.ndarray(),
-    order: ti.types.ndarray(),
-    low: ti.types.ndarray(),
-    high: ti.types.ndarray(),
+    stride: ti.i32,
+    points: ti.types.ndarray(ndim=1),
+    order: ti.types.ndarray(ndim=1),
+    boxes: ti.types.ndarray(ndim=1),
     n: ti.i32,
     leaves: ti.i32,
-    index: ti.types.ndarray(),
-    distance: ti.types.ndarray(),
+    ranks: ti.types.ndarray(ndim=1),
+    index: ti.types.ndarray(ndim=1),
+    distance: ti.types.ndarray(ndim=1),
 ):
-    """Depth first, the nearer child first; a bit of ``trail`` for each level says that this is the second one."""
-    for q in range(count):
-        at = load_vec3(queries, q)
-        node, trail, found, worst = 1, 0, 0, FAR * FAR
-        while node > 0:
-            near = _box_distance(low, high, node, at) <= worst
-            if near and node < leaves:
-                left, right = _box_distance(low, high, 2 * node, at), _box_distance(low, high, 2 * node + 1, at)
-                node = 2 * node + ti.cast(right < left, ti.i32)
-                trail <<= 1
-            else:
-                if near:
-                    first = (node - leaves) * LEAF
-                    for entry in range(first, ti.min(first + LEAF, n)):
-                        d = load_vec3(points, entry) - at
-                        square = d.dot(d)
-                        if square <= worst:
-                            found = _insert(index, distance, q * k, found, k, order[entry], square)
-                            if found == k:
-                                worst = distance[q * k]
-                while node > 1 and (trail & 1) == 1:
-                    node, trail = node >> 1, trail >> 1
-                trail |= 1
-                node = ti.select(node > 1, node ^ 1, 0)
-        _sort_heap(index, distance, q * k, k)
-        for slot in range(q * k, (q + 1) * k):
-            distance[slot] = ti.sqrt(distance[slot])
+    """Answer every ``stride``-th query along the curve, but for those that larger strides have answered."""
+    for turn in range((count + stride - 1) // stride):
+        first = stride == STEP * STEP
+        if first or turn % STEP != 0:
+            q, leader = visits[turn * stride], visits[(turn - turn % STEP) * stride]
+            at, bound = load_vec3(queries, q), FAR * FAR
+            if not first:
+                bound = 0.0
+                for slot in range(leader * k, (leader + 1) * k):
+                    bound = ti.max(bound, (_point(points, ranks[index[slot]]) - at).norm_sqr() / SLACK)
+            _search(at, q * k, k, bound, points, order, boxes, n, leaves, index, distance)
 
 
+@ti.func
+def _search(
+    at,
+    first,
+    k,
+    bound,
+    points: ti.template(),
+    order: ti.template(),
+    boxes: ti.template(),
+    n,
+    leaves,
+    index: ti.template(),
+    distance: ti.template(),
+):
+    """The k nearest of the points whose squared distance to ``at`` is at most ``bound``, stored from ``first`` on.
+
+    Depth first, the nearer child first; a bit of ``trail`` for each level says that this is the second one. ``gap`` is
+    the squared distance to the node's box. The heap is the thread's own memory, which a GPU keeps in its caches.
+    """
+    near, square = ti.Vector([0] * MAX_K), ti.Vector([0.0] * MAX_K)
+    node, trail, found, gap, worst = 1, 0, 0, 0.0, bound
+    while node > 0:
+        if gap <= worst and node < leaves:
+            left, right = _box_distance(boxes, 2 * node, at), _box_distance(boxes, 2 * node + 1, at)
+            node, gap = 2 * node + ti.cast(right < left, ti.i32), ti.min(left, right)
+            trail <<= 1
+        else:
+            if gap <= worst:
+                start = (node - leaves) * LEAF
+                for entry in range(start, ti.min(start + LEAF, n)):
+                    s = (_point(points, entry) - at).norm_sqr()
+                    if s <= worst:
+                        found = offer(near, square, found, k, order[entry], s)
+                        if found == k:
+                            worst = square[0]
+            while node > 1 and (trail & 1) == 1:
+                node, trail = node >> 1, trail >> 1
+            trail |= 1
+            node = ti.select(node > 1, node ^ 1, 0)
+            gap = _box_distance(boxes, node, at)
+    sort_heap(near, square, 0, k)
+    for slot in range(k):
+        index[first + slot], distance[first + slot] = near[slot], ti.sqrt(square[slot])
+
+
+@prepared
 @ti.kernel
 def _within(
-    queries: ti.types.ndarray(),
+    queries: ti.types.ndarray(ndim=2),
+    visits: ti.types.ndarray(ndim=1),
     count: ti.i32,
     radius: float,
-    points: ti.types.ndarray(),
-    order: ti.types.ndarray(),
-    low: ti.types.ndarray(),
-    high: ti.types.ndarray(),
+    points: ti.types.ndarray(ndim=1),
+    order: ti.types.ndarray(ndim=1),
+    boxes: ti.types.ndarray(ndim=1),
     n: ti.i32,
     leaves: ti.i32,
     store: ti.i32,
-    counts: ti.types.ndarray(),
-    start: ti.types.ndarray(),
-    index: ti.types.ndarray(),
-    distance: ti.types.ndarray(),
+    counts: ti.types.ndarray(ndim=1),
+    start: ti.types.ndarray(ndim=1),
+    index: ti.types.ndarray(ndim=1),
+    distance: ti.types.ndarray(ndim=1),
 ):
     """Count the neighbours of each query, or store them from ``start`` on."""
-    for q in range(count):
+    for visit in range(count):
+        q = visits[visit]
         at = load_vec3(queries, q)
-        node, found = 1, 0
+        node, found, place = 1, 0, start[q]
         while node > 0:
-            if _box_distance(low, high, node, at) > radius * radius:
+            if _box_distance(boxes, node, at) > radius * radius:
                 node = _after(node)
             elif node < leaves:
                 node = 2 * node
             else:
                 first = (node - leaves) * LEAF
                 for entry in range(first, ti.min(first + LEAF, n)):
-                    length = (load_vec3(points, entry) - at).norm()
+                    length = (_point(points, entry) - at).norm()
                     if length <= radius:
                         if store != 0:
-                            index[start[q] + found], distance[start[q] + found] = order[entry], length
+                            index[place + found], distance[place + found] = order[entry], length
                         found += 1
                 node = _after(node)
         counts[q] = found
 
 
+@prepared
 @ti.kernel
-def _sort_segments(count: ti.i32, start: ti.types.ndarray(), index: ti.types.ndarray(), distance: ti.types.ndarray()):
+def _sort_segments(
+    count: ti.i32,
+    start: ti.types.ndarray(ndim=1),
+    index: ti.types.ndarray(ndim=1),
+    distance: ti.types.ndarray(ndim=1),
+):
     for q in range(count):
         first, size = start[q], start[q + 1] - start[q]
-        for turn in range(size // 2):
-            _sift(index, distance, first, size // 2 - 1 - turn, size)
-        _sort_heap(index, distance, first, size)
-
-
-@ti.func
-def _sort_heap(index: ti.template(), distance: ti.template(), first, size):
-    """Take the largest off the heap, again and again."""
-    for turn in range(1, size):
-        _swap(index, distance, first, first + size - turn)
-        _sift(index, distance, first, 0, size - turn)
-
-
-@ti.func
-def _sift(index: ti.template(), distance: ti.template(), first, hole, size):
-    """Let the entry at ``hole`` sink in the heap, largest on top, of ``size`` entries from ``first`` on."""
-    i, d = index[first + hole], distance[first + hole]
-    parent, child = hole, 2 * hole + 1
-    while child < size:
-        c, far = index[first + child], distance[first + child]
-        if child + 1 < size:
-            c2, far2 = index[first + child + 1], distance[first + child + 1]
-            if far2 > far or (far2 == far and c2 > c):
-                child += 1
-                c, far = c2, far2
-        if far > d or (far == d and c > i):
-            index[first + parent], distance[first + parent] = c, far
-            parent = child
-            child = 2 * parent + 1
-        else:
-            child = size
-    index[first + parent], distance[first + parent] = i, d
-
-
-@ti.func
-def _swap(index: ti.template(), distance: ti.template(), a, b):
-    i, d = index[a], distance[a]
-    index[a], distance[a] = index[b], distance[b]
-    index[b], distance[b] = i, d
+        make_heap(index, distance, first, size)
+        sort_heap(index, distance, first, size)

@@ -4,13 +4,18 @@ Taichi's own ``PrefixSumExecutor`` and ``parallel_sort`` are missing on the CPU 
 chunks, one thread a chunk; a chunk keeps the order of its elements, so the sort is stable and repeats bit for bit.
 """
 
+import math
+
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim, int_array, int_scratch_array, lender
+from kernels.arrays import heavy_block_dim, int_array, int_scratch_array, lender, runs_on_cpu
 from kernels.launch import prepared
 
 CHUNK = 1024
-"""Elements a thread handles one after the other. Lavapipe ends serial loops after 65,536 turns: 6.7e7 elements."""
+"""Most elements that a thread handles one after the other. Lavapipe ends serial loops after 65,536 turns: 6.7e7
+elements."""
+SHORTEST = 32
+"""Fewest, but for the last."""
 
 DIGIT_BITS = 8
 """Bits sorted in a pass: 256 counters a chunk fit a first-level cache."""
@@ -27,8 +32,9 @@ def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
     if lender() is not None and lender().sorts:
         lender().exclusive_scan(values, offsets, n)
         return
-    chunks = _chunks(n)
-    _scan(values, offsets, int_array(chunks), n, chunks)
+    chunk_size = _chunk_size(n)
+    chunks = (n + chunk_size - 1) // chunk_size
+    _scan(values, offsets, int_array(chunks), n, chunks, chunk_size)
 
 
 def radix_sort(keys: ti.Ndarray, values: ti.Ndarray, n: int, bits: int) -> tuple[ti.Ndarray, ti.Ndarray]:
@@ -41,17 +47,19 @@ def radix_sort(keys: ti.Ndarray, values: ti.Ndarray, n: int, bits: int) -> tuple
         return keys, values
     if lender() is not None and lender().sorts:
         return lender().radix_sort(keys, values, n, bits)
-    chunks = _chunks(n)
+    chunk_size = _chunk_size(n)
+    chunks = (n + chunk_size - 1) // chunk_size
     counts, totals = int_array(chunks, DIGITS), int_array(DIGITS)
     spare_keys, spare_values = int_scratch_array(n), int_scratch_array(n)
     for shift in range(0, bits, DIGIT_BITS):
-        _radix_pass(keys, values, spare_keys, spare_values, counts, totals, n, chunks, shift)
+        _radix_pass(keys, values, spare_keys, spare_values, counts, totals, n, chunks, chunk_size, shift)
         keys, values, spare_keys, spare_values = spare_keys, spare_values, keys, values
     return keys, values
 
 
-def _chunks(n: int) -> int:
-    return (n + CHUNK - 1) // CHUNK
+def _chunk_size(n: int) -> int:
+    """Elements of a chunk. A GPU has a thread for each of many short ones; whoever adds them up does so serially."""
+    return CHUNK if runs_on_cpu() else min(CHUNK, max(SHORTEST, math.isqrt(n)))
 
 
 @prepared
@@ -62,11 +70,12 @@ def _scan(
     chunk_sums: ti.types.ndarray(ndim=1),
     n: ti.i32,
     chunks: ti.i32,
+    chunk_size: ti.i32,
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         total = 0
-        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+        for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
             total += ti.min(values[i], MAX_INT - total)
         chunk_sums[chunk] = total
     for _ in range(1):
@@ -79,7 +88,7 @@ def _scan(
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         running = chunk_sums[chunk]
-        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+        for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
             offsets[i] = running
             running += values[i]
 
@@ -95,13 +104,14 @@ def _radix_pass(
     totals: ti.types.ndarray(ndim=1),
     n: ti.i32,
     chunks: ti.i32,
+    chunk_size: ti.i32,
     shift: ti.i32,
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for chunk in range(chunks):
         for digit in range(DIGITS):
             counts[chunk, digit] = 0
-        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+        for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
             digit = (keys[i] >> shift) & (DIGITS - 1)
             counts[chunk, digit] = counts[chunk, digit] + 1
     # Where each chunk's share of a digit starts, among the elements of that digit.
@@ -118,7 +128,7 @@ def _radix_pass(
         for digit in range(DIGITS):
             counts[chunk, digit] = counts[chunk, digit] + smaller
             smaller += totals[digit]
-        for i in range(chunk * CHUNK, ti.min((chunk + 1) * CHUNK, n)):
+        for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
             digit = (keys[i] >> shift) & (DIGITS - 1)
             place = counts[chunk, digit]
             counts[chunk, digit] = place + 1
