@@ -11,8 +11,8 @@ from experiments.viewer.viewer import Viewer
 PANEL = (0.01, 0.01, 0.33, 0.97)
 HELP = (0.36, 0.03, 0.6, 0.94)
 """Left, top, width, height as shares of the window."""
-LINE = 60
-"""Letters of a message in a line."""
+LINE, LINES = 43, 3
+"""Letters in a line of a message, and its lines; they are kept free, so that nothing moves when there is one."""
 
 
 def draw_panel(gui: Any, viewer: Viewer, window: Any) -> None:
@@ -61,8 +61,8 @@ def _status(gui: Any, viewer: Viewer) -> None:
     count = sum(len(source.x) for source in viewer.sources)
     end = "" if viewer.last is None else f"/{viewer.last}"
     gui.text(f"frame {viewer.number}{end}  t {viewer.sources[0].time:.4g}  {count} points")
-    for start in range(0, len(viewer.message), LINE):
-        gui.text(viewer.message[start : start + LINE], color=(1.0, 0.5, 0.3))
+    for line in range(LINES):
+        gui.text(viewer.message[line * LINE : (line + 1) * LINE], color=(1.0, 0.5, 0.3))
 
 
 def _time(gui: Any, viewer: Viewer) -> None:

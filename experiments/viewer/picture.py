@@ -27,7 +27,7 @@ TARGET = (0.95, 0.6, 0.15)
 TARGET_SHARE = 0.45
 """How much of the target is seen through what is there."""
 AMBIENT = 0.35
-LARGE = 0.75
+LARGE = 1.2
 """Radius of a sphere that stands for a Gaussian of a surface, in its largest standard deviations."""
 
 
@@ -75,15 +75,16 @@ class Painter:
     def _lit_spheres(self, x: Tensor, radii: Tensor, colors: Tensor, view: View, flat: Tensor | None = None) -> Picture:
         """Spheres under a light beside the camera; the last ones are lit as what has the normals ``flat`` [M, 3]."""
         seen = sphere_image(x, radii, view.viewmat, view.K, view.width, view.height)
-        normal, first = seen.normal, len(x) - (0 if flat is None else len(flat))
-        if flat is not None:
-            normal = torch.where((seen.index >= first)[..., None], flat[(seen.index - first).clamp(min=0)], normal)
+        hit = seen.index >= 0
+        index, normal = seen.index[hit], seen.normal[hit]
+        if flat is not None and len(flat):
+            beyond = index - (len(x) - len(flat))
+            normal = torch.where((beyond >= 0)[:, None], flat[beyond.clamp(min=0)], normal)
         towards = -torch.tensor(view.viewmat[2, :3] + 0.6 * view.viewmat[1, :3] + 0.3 * view.viewmat[0, :3]).to(x)
         light = AMBIENT + (1 - AMBIENT) * (normal @ (towards / towards.norm())).clamp(min=0)
-        image = colors[seen.index.clamp(min=0)] * light[..., None]
-        nothing = seen.index < 0
-        image = torch.where(nothing[..., None], torch.tensor(self.background).to(image), image)
-        return Picture(image.clamp(0, 1).cpu().numpy(), seen.depth.cpu().numpy())
+        image = torch.tensor(self.background).to(x).repeat(view.height, view.width, 1)
+        image[hit] = (colors[index] * light[:, None]).clamp(0, 1)
+        return Picture(image.cpu().numpy(), seen.depth.cpu().numpy())
 
     def _splats(self, look: Look, view: View, around: Splats | None) -> Picture:
         splats = self.source.splats(view)

@@ -119,7 +119,8 @@ class Viewer:
         camera, look = self.camera, self.look
         place = (*camera.target, camera.distance, camera.azimuth, camera.elevation, *camera.up, camera.fov)
         values = tuple(p.value for source in self.sources for p in source.parameters)
-        return place, look.view, look.color, *look.shown.values(), values, *(source.number for source in self.sources)
+        states = tuple((source.number, id(source.state)) for source in self.sources)
+        return place, look.view, look.color, *look.shown.values(), values, states
 
     def begin_push(self, u: float, v: float) -> None:
         """Take hold of what is at the pixel (column, row) of the last picture."""

@@ -1,6 +1,7 @@
 """The viewer in a GGUI window: the picture fills it, widgets lie above."""
 
 import time
+from collections import deque
 from pathlib import Path
 
 import imageio.v2 as imageio
@@ -50,7 +51,8 @@ class ViewerWindow:
         self.panel, self.help = True, False
         self.image = np.zeros((size[1], size[0], 3), np.uint8)
         self._shown: tuple | None = None
-        self._with_widgets: Path | None = None
+        self._keys: deque[str] = deque()
+        self._wanted: tuple[Path, bool] | None = None
         self._video: Video | None = None
         self._open = True
 
@@ -84,40 +86,40 @@ class ViewerWindow:
                 draw_panel(self.gui, self.viewer, self)
             if self.help:
                 draw_help(self.gui)
-            if self._with_widgets:
-                self._save_window(self._with_widgets)
+            if self._wanted:
+                self._save(*self._wanted)
 
     def _input(self, width: int, height: int) -> None:
         x, y = self.window.get_cursor_pos()
         position = (x * width, (1 - y) * height)
         self.window.get_events(ti.ui.RELEASE)  # drop them: is_pressed says enough
         for event in self.window.get_events(ti.ui.PRESS):
-            if event.key in BUTTONS and not (self.panel and inside_panel(x, 1 - y)):
+            if event.key not in BUTTONS:
+                self._keys.append(event.key)
+            elif not (self.panel and inside_panel(x, 1 - y)):
                 shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
                 self.mouse.press(BUTTONS[event.key], shift, ctrl, position)
-            for key in KEYS:
-                if key.name == event.key:
-                    key.press(self.viewer, self)
+        pressed = self._keys.popleft() if self._keys else None  # one a picture: screenshots show what came before
+        for key in KEYS:
+            if key.name == pressed:
+                key.press(self.viewer, self)
         self.mouse.move(position, max(height, 1))
         if not self.window.is_pressed(*BUTTONS):
             self.mouse.release()
 
     def screenshot(self, widgets: bool) -> None:
-        """Save what is shown as the next screenshot_NNN.png; with widgets, the next frame."""
-        path = self._next("screenshot", ".png")
-        if widgets:
-            self._with_widgets = path
-        else:
-            with replacing(path) as temporary:
-                imageio.imwrite(temporary, self.image)
-        self.viewer.message = f"saved {path}"
+        """Save the next picture as screenshot_NNN.png."""
+        self._wanted = self._next("screenshot", ".png"), widgets
 
-    def _save_window(self, path: Path) -> None:
-        """The drawn window, before it is shown: afterwards it is empty."""
-        self._with_widgets = None
-        pixels = self.window.get_image_buffer_as_numpy()[..., :3]
+    def _save(self, path: Path, widgets: bool) -> None:
+        """The picture, or the drawn window, before it is shown: afterwards it is empty."""
+        self._wanted, image = None, self.image
+        if widgets:
+            pixels = self.window.get_image_buffer_as_numpy()[..., :3]
+            image = (255 * pixels.transpose(1, 0, 2)[::-1]).round().astype(np.uint8)
         with replacing(path) as temporary:
-            imageio.imwrite(temporary, (255 * pixels.transpose(1, 0, 2)[::-1]).round().astype(np.uint8))
+            imageio.imwrite(temporary, image)
+        self.viewer.message = f"saved {path}"
 
     @property
     def recording(self) -> bool:
