@@ -1,5 +1,7 @@
 """The real window under Xvfb: keys, mouse, widgets, files; what it shows is looked at in screenshots."""
 
+import signal
+
 import imageio.v3 as iio
 import numpy as np
 import pytest
@@ -149,15 +151,15 @@ def test_another_size_is_drawn_anew(window, display):
     wait_for(lambda: window.screenshot().shape == (HEIGHT, WIDTH, 3), window.process)
 
 
-def test_closed_while_it_records_it_finishes_the_video(tmp_path):
+def test_interrupted_while_it_records_it_finishes_the_video(tmp_path):
     assert cli.main(["run", str(write_config(tmp_path)), "--output", str(tmp_path / "run")]) == 0
     with Display() as display:
         window = DrivenWindow(display, tmp_path / "out", str(tmp_path / "run"), "--size", "320x240")
         window.key("m", "space")
         window.screenshot()
-        display.xdotool("windowquit", window.id)
+        window.process.send_signal(signal.SIGINT)
         code, _, errors = window.end()
-    assert code == 0, errors
+    assert code == 130, errors
     assert len(iio.imread(tmp_path / "out" / "recording_000.mp4", plugin="FFMPEG")) >= 1
 
 
