@@ -90,7 +90,7 @@ class Morph:
             checkpoint = None
 
     def _restore(self, checkpoint: Checkpoint, film: MorphFilm) -> None:
-        self.state = MPMState(**{name: value.to(self.state.x) for name, value in checkpoint.start.items()})
+        self.state = MPMState(**{name: value.to(self.state.x) for name, value in checkpoint.start.items()})  # type: ignore[arg-type]
         self.iterations, self.frames = checkpoint.iterations, checkpoint.frames
         self.started -= checkpoint.seconds
         film.replay(self.frames)
