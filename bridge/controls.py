@@ -1,15 +1,18 @@
-"""The optimiser of the controls: Adam on all control intervals at once, safeguarded step by step."""
+"""The optimiser of the controls: Adam or L-BFGS, safeguarded step by step."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import torch
 from torch import Tensor
 
+from bridge.descent import LBFGS, Adam, without_conflict
 from bridge.mpm_state import MPMState
 from bridge.simulation_error import SimulationError
 
-_BETA1, _BETA2, _EPSILON = 0.9, 0.999, 1e-12
+EVERY = slice(None)
+"""All control intervals."""
 
 
 @dataclass
@@ -22,6 +25,8 @@ class Evaluation:
     """Its weighted terms by name; they sum to ``total``."""
     state: MPMState
     """The state at the end of the rollout."""
+    groups: list[Tensor] = field(default_factory=list)
+    """Two parts of ``total`` whose gradients may conflict, 0-d; needed for ``project_conflicts``."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,9 @@ class ControlOptimizer:
         adam_floor: added to Adam's denominator, as a share of its mean over the interval. At 0 all particles move by
             the same amount, however small their gradient; that roughens the surface.
         refusal: state -> why a step that leads there must be taken back, or None.
+        rule: adam, or lbfgs, whose ``lr`` bounds the root mean square of a step.
+        project_conflicts: where the gradients of the evaluation's two groups oppose each other, leave out the part of
+            each that does (bridge.descent).
 
     Raises:
         SimulationError: the simulation breaks already at the start.
@@ -71,20 +79,22 @@ class ControlOptimizer:
         max_halvings: int = 10,
         adam_floor: float = 0.0,
         refusal: Callable[[MPMState], str | None] = lambda state: None,
+        rule: Literal["adam", "lbfgs"] = "adam",
+        project_conflicts: bool = False,
     ):
         self.evaluate, self.refusal = evaluate, refusal
         self.controls = controls.detach().clone().requires_grad_()
         self.current = evaluate(self.controls)
         self.lr, self.lr_max = min(lr_start or lr, lr), lr
         self.lr_growth, self.max_halvings = lr_growth, max_halvings
-        self.adam_floor = adam_floor
+        self.project_conflicts = project_conflicts
+        self.rule = Adam(self.controls.detach(), adam_floor) if rule == "adam" else LBFGS(self.controls.detach())
         self._gradient: Tensor | None = None
-        self._restart_moments()
 
-    def update(self) -> Update:
-        """One step down, or none."""
+    def update(self, active: slice = EVERY) -> Update:
+        """One step down, or none, of the ``active`` control intervals."""
         gradient = self.gradient
-        direction = self._adam(gradient)
+        direction = self.rule.direction(gradient, self.controls, active, self.lr)
         refused = None
         for halvings in range(self.max_halvings + 1):
             trial_controls = (self.controls.detach() - self.lr * direction).requires_grad_()
@@ -95,25 +105,19 @@ class ControlOptimizer:
                 used, self.lr = self.lr, min(self.lr * self.lr_growth, self.lr_max)
                 return Update(True, halvings, used, refused)
             if halvings == 0:
-                self._restart_moments()
-                direction = self._adam(gradient)
+                self.rule.restart()
+                direction = self.rule.direction(gradient, self.controls, active, self.lr)
             self.lr /= 2
         return Update(False, self.max_halvings + 1, 2 * self.lr, refused)
 
     def state(self) -> dict:
         """What ``restore`` takes: tensors and numbers."""
-        return {
-            "controls": self.controls.detach(),
-            "first": self._first,
-            "second": self._second,
-            "count": self._count,
-            "lr": self.lr,
-        }
+        return {"controls": self.controls.detach(), "rule": self.rule.state(), "lr": self.lr}
 
     def restore(self, state: dict) -> None:
         """Go on as the optimiser whose ``state`` this is; this one was made with that state's controls."""
-        self._first, self._second = state["first"].clone(), state["second"].clone()
-        self._count, self.lr = state["count"], state["lr"]
+        self.rule.restore(state["rule"])
+        self.lr = state["lr"]
 
     def _try(self, controls: Tensor) -> tuple[Evaluation | None, str | None]:
         try:
@@ -126,23 +130,12 @@ class ControlOptimizer:
 
     @property
     def gradient(self) -> Tensor:
-        """Of the objective by the controls, where they are now."""
+        """Of the objective by the controls, where they are now, without conflicts if so wished."""
         if self._gradient is None:
-            (self._gradient,) = torch.autograd.grad(self.current.total, self.controls)
+            groups = self.current.groups if self.project_conflicts else []
+            if len(groups) == 2:
+                parts = [torch.autograd.grad(g, self.controls, retain_graph=g is groups[0])[0] for g in groups]
+                self._gradient = without_conflict(*parts)
+            else:
+                (self._gradient,) = torch.autograd.grad(self.current.total, self.controls)
         return self._gradient
-
-    def _restart_moments(self) -> None:
-        self._first = torch.zeros_like(self.controls)
-        self._second = torch.zeros_like(self.controls)
-        self._count = 0
-
-    @torch.no_grad()
-    def _adam(self, gradient: Tensor) -> Tensor:
-        """Adam's step of length 1 (Kingma and Ba, 2015), its denominator raised by a share of the interval's mean."""
-        self._count += 1
-        self._first.lerp_(gradient, 1 - _BETA1)
-        self._second.lerp_(gradient.square(), 1 - _BETA2)
-        first = self._first / (1 - _BETA1**self._count)
-        second = self._second / (1 - _BETA2**self._count)
-        floor = self.adam_floor * second.mean(dim=(1, 2, 3), keepdim=True).sqrt()
-        return first / (second.sqrt() + floor + _EPSILON)

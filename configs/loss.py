@@ -1,9 +1,36 @@
-"""``loss``: the terms of the objective and their weights. A term of weight 0 is not evaluated."""
+"""``loss``: the terms of the objective and their weights. A term of weight 0 throughout is not evaluated."""
+
+import math
+from collections.abc import Iterator
+from typing import Literal
 
 from configs.base import NonNegative, Positive, Section
 
 
-class MassConfig(Section):
+class TermConfig(Section):
+    """What all terms have. Weights stay the same within an episode: each step lowers one objective."""
+
+    weight: NonNegative = 0.0
+    """Factor of the term. Unit: none."""
+    final_weight: NonNegative | None = None
+    """Its value in the last episode; null keeps ``weight``. Unit: that of ``weight``."""
+    schedule: Literal["linear", "cosine"] = "linear"
+    """How the weight goes from ``weight`` to ``final_weight`` over the episodes."""
+
+    def weight_at(self, progress: float) -> float:
+        """The factor when that share of the episodes, 0 to 1, is behind."""
+        if self.final_weight is None:
+            return self.weight
+        share = progress if self.schedule == "linear" else (1 - math.cos(math.pi * progress)) / 2
+        return self.weight + share * (self.final_weight - self.weight)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it is ever evaluated."""
+        return self.weight > 0 or bool(self.final_weight)
+
+
+class MassConfig(TermConfig):
     """Logarithmic mass matching on the grid between the end state and the filled target."""
 
     weight: NonNegative = 1.0
@@ -15,33 +42,64 @@ class MassConfig(Section):
     """Weight of grid nodes that the target leaves empty. Unit: none."""
 
 
-class SilhouetteConfig(Section):
+class SilhouetteConfig(TermConfig):
     """Squared difference of alpha and the target's coverage, averaged over pixels and cameras."""
 
-    weight: NonNegative = 0.0
-    """Factor of the term. Unit: none."""
 
-
-class DepthConfig(Section):
+class DepthConfig(TermConfig):
     """Absolute difference of expected depth to the target's, averaged where both images show something."""
 
     weight: NonNegative = 0.0
     """Factor of the term. Unit: 1 / length."""
 
 
-class RGBConfig(Section):
+class RGBConfig(TermConfig):
     """Absolute difference of colour to the target's silhouette in the particles' colour, averaged over pixels and
     cameras."""
 
-    weight: NonNegative = 0.0
-    """Factor of the term. Unit: none."""
+
+class EdgeConfig(TermConfig):
+    """Share of the Gaussians' projected variance across the edges of the target's silhouettes."""
 
 
-class VelocityConfig(Section):
+class AlignmentConfig(TermConfig):
+    """Share of the Gaussians' variance along the normal of the nearest point of the target mesh."""
+
+
+class SizeConfig(TermConfig):
+    """Divergence of the Gaussians from balls of their size at rest."""
+
+
+class NormalsConfig(TermConfig):
+    """One minus the cosine between the normals of neighbouring Gaussians."""
+
+
+class VelocityConfig(TermConfig):
     """Rest at the end: the mean squared way, in grid cells, that the particles would go on in another episode."""
 
-    weight: NonNegative = 0.0
-    """Factor of the term. Unit: none."""
+
+class TemporalConfig(TermConfig):
+    """Even motion: mean squared second difference, in grid cells, of positions from control interval to interval."""
+
+
+class VolumeConfig(TermConfig):
+    """Mean of (log det F)² of the solver's F at the end."""
+
+
+class ElasticConfig(TermConfig):
+    """Elastic energy density at the end, as a share of λ + 2μ, by the corotated law."""
+
+
+class ControlConfig(TermConfig):
+    """Mean squared entry of the controls."""
+
+
+class ControlChangeConfig(TermConfig):
+    """Mean squared change of the controls from interval to interval."""
+
+
+IMAGE_TERMS = ("silhouette", "depth", "rgb", "edges", "alignment", "size", "normals")
+"""Terms of the Gaussians; the others are the physics'."""
 
 
 class LossConfig(Section):
@@ -55,5 +113,38 @@ class LossConfig(Section):
     """Matching of the rendered depth."""
     rgb: RGBConfig = RGBConfig()
     """Matching of the rendered colour."""
+    edges: EdgeConfig = EdgeConfig()
+    """Gaussians drawn out along the target's edges."""
+    alignment: AlignmentConfig = AlignmentConfig()
+    """Gaussians flat in the target's surface."""
+    size: SizeConfig = SizeConfig()
+    """Gaussians of the size they had."""
+    normals: NormalsConfig = NormalsConfig()
+    """Smooth normals."""
     velocity: VelocityConfig = VelocityConfig()
     """Rest at the end."""
+    temporal: TemporalConfig = TemporalConfig()
+    """Even motion."""
+    volume: VolumeConfig = VolumeConfig()
+    """Kept volume."""
+    elastic: ElasticConfig = ElasticConfig()
+    """Little elastic energy."""
+    control: ControlConfig = ControlConfig()
+    """Small controls."""
+    control_change: ControlChangeConfig = ControlChangeConfig()
+    """Smooth controls."""
+    render_share: Positive | None = None
+    """Norm of the gradient of all image terms together, relative to that of all others, at the start of an episode: one
+    factor on their weights, found there. null leaves the weights as they are. Unit: none."""
+    conflict: Literal["none", "project"] = "none"
+    """project: where the two gradients oppose each other, the part of each that does is taken away before the step
+    (PCGrad, Yu et al. 2020); the step still has to lower the whole objective."""
+    render_gradient: Literal["both", "x", "F"] = "both"
+    """Through which part of the end state the image terms act: positions, deformations, or both."""
+
+    def terms(self) -> Iterator[tuple[str, TermConfig]]:
+        """Those that count, by name."""
+        for name in type(self).model_fields:
+            term = getattr(self, name)
+            if isinstance(term, TermConfig) and term.counts:
+                yield name, term

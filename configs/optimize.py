@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from configs.base import Count, Integer, NonNegative, Positive, Real, Section
+from configs.base import Count, Integer, NonNegative, Positive, Real, Section, Share
 
 
 class OptimizeConfig(Section):
@@ -18,8 +18,11 @@ class OptimizeConfig(Section):
     """Time steps in a control interval; it divides ``steps``. Unit: time step."""
     iterations: Count = 10
     """Updates of all controls in an episode. Unit: none."""
-    optimizer: Literal["adam"] = "adam"
-    """The update rule."""
+    optimizer: Literal["adam", "lbfgs"] = "adam"
+    """The update rule. adam: Adam; lbfgs: L-BFGS, ``lr`` then bounds the root mean square of a step."""
+    sweeps: Annotated[Integer, Field(ge=0)] = 0
+    """0 updates all control intervals together. Otherwise each interval by itself gets ``iterations`` updates, one
+    interval after the other, this many times over; for comparison, and for adam only. Unit: none."""
     lr: Positive = 1e-2
     """Largest step length of the optimiser, in entries of the control deformation gradient. Unit: none."""
     lr_growth: Annotated[Real, Field(ge=1)] = 1.2
@@ -32,6 +35,23 @@ class OptimizeConfig(Section):
     max_cfl: Positive = 0.1
     """Fastest particle at the end of an episode: a step of the optimiser that makes one faster is taken back, for it
     would be flung out of the grid in the next episode. Unit: grid cell / time step."""
+
+    plasticity: Share = 0.0
+    """Share of its elastic stretch that the material forgets at the end of an episode: F = R S becomes
+    R ((1 − plasticity) S + plasticity I). 0 is off. Unit: none."""
+    plasticity_warmup: Annotated[Integer, Field(ge=0)] = 0
+    """Episodes before it begins. Unit: none."""
+
+    @property
+    def updates(self) -> int:
+        """Updates in an episode, if none is left out."""
+        return self.iterations * (self.sweeps * (self.steps // self.control_stride) or 1)
+
+    @model_validator(mode="after")
+    def _sweeps_are_adams(self):
+        if self.sweeps and self.optimizer != "adam":
+            raise ValueError(f"sweeps is {self.sweeps} with optimizer {self.optimizer}; expected adam")
+        return self
 
     @model_validator(mode="after")
     def _stride_divides_steps(self):

@@ -8,9 +8,10 @@ import numpy as np
 import torch
 
 from bridge import runtime
-from bridge.controls import ControlOptimizer, Update
+from bridge.controls import EVERY, ControlOptimizer, Evaluation, Update
 from bridge.diffmpm import DiffMPM
 from bridge.mpm_state import MPMState
+from bridge.physics_losses import relaxed
 from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
 from configs.morph import MorphConfig
@@ -42,7 +43,7 @@ def run(config: MorphConfig, output: Path, resume: bool = False) -> None:
     folder.write_config(config)
     folder.write_versions(active)
     morph = Morph(config, scene, folder)
-    progress = RunProgress(config.optimize.episodes * config.optimize.iterations, morph.title(0))
+    progress = RunProgress(config.optimize.episodes * config.optimize.updates, morph.title(0))
     with MorphFilm(config, scene, morph.upsampler, folder) as film, EventFile(folder.path) as events, progress:
         try:
             morph.run(film, progress, events, checkpoint)
@@ -102,37 +103,58 @@ class Morph:
         self, episode: int, film: MorphFilm, progress: RunProgress, checkpoint: Checkpoint | None = None
     ) -> None:
         o = self.config.optimize
-        optimizer = self._optimizer(checkpoint)
+        optimizer = self._optimizer(episode, checkpoint)
         done = [entry for entry in self.iterations if entry["episode"] == episode]
-        progress.skip_to(episode * o.iterations + len(done))
-        for _ in range(len(done), o.iterations if not done or done[-1]["accepted"] else 0):
+        progress.skip_to(episode * o.updates + len(done))
+        over = bool(done) and not done[-1]["accepted"] and not o.sweeps
+        for number in range(len(done), 0 if over else o.updates):
             began = time.perf_counter()
-            update = optimizer.update()
-            self._record(episode, optimizer, update, time.perf_counter() - began)
+            before = optimizer.current
+            update = optimizer.update(self._active(number))
+            self._record(episode, optimizer, update, before, time.perf_counter() - began)
             progress.advance(self.title(episode), _losses(self.iterations[-1]))
             if self.config.output.checkpoints and len(self.iterations) % self.config.output.checkpoints == 0:
                 self._checkpoint(episode, optimizer).save(self.folder.path)
-            if not update.accepted:
+            if not update.accepted and not o.sweeps:
                 break
         self.lr = optimizer.lr
-        progress.skip_to((episode + 1) * o.iterations)
+        progress.skip_to((episode + 1) * o.updates)
         progress.note()
         frames = self._play(optimizer)
         self._record_frames(frames, film)
         self.state = _detached(frames[-1])
+        if o.plasticity and episode >= o.plasticity_warmup:
+            self.state.F = relaxed(self.state.F, o.plasticity)
         film.end_episode(self.state)
 
-    def _optimizer(self, checkpoint: Checkpoint | None) -> ControlOptimizer:
+    def _active(self, number: int) -> slice:
+        """The control intervals that the episode's update of that number changes."""
+        o = self.config.optimize
+        if not o.sweeps:
+            return EVERY
+        interval = number // o.iterations % (o.steps // o.control_stride)
+        return slice(interval, interval + 1)
+
+    def _optimizer(self, episode: int, checkpoint: Checkpoint | None) -> ControlOptimizer:
         """For one episode, fresh or as it was at the checkpoint."""
         o, n = self.config.optimize, len(self.state.x)
-        self.objective.begin_episode(self.state)
+        self.objective.begin_episode(self.state, episode)
         # a step length that the last episode had to shrink is a better guess than the largest one
         start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
         controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
         if checkpoint:
             controls = checkpoint.optimizer["controls"]
         optimizer = ControlOptimizer(
-            self.objective, controls, o.lr, start, o.lr_growth, o.max_halvings, o.adam_floor, self.objective.refusal
+            self.objective,
+            controls,
+            o.lr,
+            start,
+            o.lr_growth,
+            o.max_halvings,
+            o.adam_floor,
+            self.objective.refusal,
+            o.optimizer,
+            self.config.loss.conflict == "project",
         )
         if checkpoint:
             optimizer.restore(checkpoint.optimizer)
@@ -165,12 +187,18 @@ class Morph:
             film.add_frame(self.frames, frame)
             self.frames += 1
 
-    def _record(self, episode: int, optimizer: ControlOptimizer, update: Update, seconds: float) -> None:
+    def _record(
+        self, episode: int, optimizer: ControlOptimizer, update: Update, before: Evaluation, seconds: float
+    ) -> None:
+        """An iteration's line of metrics.json; ``shares`` of its terms in what the objective fell by sum to 1."""
+        after, fell = optimizer.current.terms, sum(before.terms.values()) - sum(optimizer.current.terms.values())
+        shares = {name: (before.terms[name] - value) / fell for name, value in after.items()} if fell else {}
         self.iterations.append(
             {
                 "episode": episode,
                 "objective": float(optimizer.current.total.detach()),
-                "terms": optimizer.current.terms,
+                "terms": after,
+                "shares": shares,
                 "seconds": seconds,
                 **asdict(update),
             }
@@ -227,7 +255,8 @@ def _losses(entry: dict) -> str:
 def _scalars(entry: dict) -> dict[str, float]:
     """An iteration's numbers for TensorBoard."""
     terms = {f"terms/{name}": value for name, value in entry["terms"].items()}
-    return {"objective": entry["objective"], "lr": entry["lr"], "seconds": entry["seconds"], **terms}
+    shares = {f"shares/{name}": value for name, value in entry["shares"].items()}
+    return {"objective": entry["objective"], "lr": entry["lr"], "seconds": entry["seconds"], **terms, **shares}
 
 
 def _at_rest(x: torch.Tensor) -> MPMState:

@@ -5,14 +5,17 @@ from torch import Tensor
 
 from bridge.controls import Evaluation
 from bridge.diffmpm import DiffMPM
-from bridge.image_losses import depth_loss, rgb_loss, silhouette_loss
-from bridge.mass_matching import mass_matching_loss
 from bridge.mpm_state import MPMState
 from bridge.surface import Surface
+from bridge.surface_losses import nearest_neighbours
 from bridge.upsampler import SurfaceUpsampler
+from configs.loss import IMAGE_TERMS
 from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
-from experiments.rendering import render_splats
+from experiments.morph_terms import Rollout, image_terms, physics_terms
+
+_NEIGHBOURS = 6
+"""Gaussians whose normals are compared with one's own."""
 
 
 class MorphObjective:
@@ -22,13 +25,38 @@ class MorphObjective:
         self.config, self.scene, self.sim, self.upsampler = config, scene, sim, upsampler
         self.start: MPMState | None = None
         self.surface: Surface | None = None
+        self.neighbours: Tensor | None = None
+        self.weights: dict[str, float] = {}
+        """Of the terms in this episode, by name."""
         self.rollouts = 0
         """Rollouts so far, for the count of step evaluations."""
 
-    def begin_episode(self, start: MPMState) -> None:
-        """``start`` is the state from which the next controls act; its surface is found anew."""
+    def begin_episode(self, start: MPMState, episode: int = 0) -> None:
+        """``start`` is the state from which the next controls act; its surface is found anew, the weights are set."""
+        loss, last = self.config.loss, self.config.optimize.episodes - 1
         self.start = start
+        weights = {name: term.weight_at(episode / last if last else 0.0) for name, term in loss.terms()}
+        self.weights = {name: weight for name, weight in weights.items() if weight}
         self.surface = self.upsampler.detect(start.x) if self._uses_images() else None
+        if "normals" in self.weights and self.surface is not None:
+            with torch.no_grad():
+                means = self.upsampler(start.x, torch.eye(3).to(start.x).expand(len(start.x), 3, 3), self.surface).means
+            self.neighbours = nearest_neighbours(means, _NEIGHBOURS)
+        if loss.render_share and self._uses_images():
+            self._balance(loss.render_share)
+
+    def _balance(self, share: float) -> None:
+        """Scale the image terms so that their gradient has that norm, relative to the others', without controls."""
+        assert self.start is not None
+        o = self.config.optimize
+        zeros = self.start.x.new_zeros(o.steps // o.control_stride, len(self.start.x), 3, 3).requires_grad_()
+        groups = self(zeros).groups
+        if len(groups) < 2:
+            return
+        physics, images = (torch.autograd.grad(group, zeros, retain_graph=True)[0].norm() for group in groups)
+        if images > 0 and physics > 0:
+            factor = share * float(physics / images)
+            self.weights = {n: w * factor if n in IMAGE_TERMS else w for n, w in self.weights.items()}
 
     def simulate(self, controls: Tensor, record_every: int | None = None) -> MPMState:
         """The episode's rollout."""
@@ -48,10 +76,25 @@ class MorphObjective:
         )
 
     def __call__(self, controls: Tensor) -> Evaluation:
-        state = self.simulate(controls)
-        terms = {name: weight * value for name, weight, value in self._terms(state)}
-        total = torch.stack(list(terms.values())).sum()
-        return Evaluation(total, {name: float(value.detach()) for name, value in terms.items()}, state)
+        loss, stride = self.config.loss, self.config.optimize.control_stride
+        state = self.simulate(controls, stride if "temporal" in self.weights else None)
+        assert self.start is not None
+        rollout = Rollout(self.config, self.scene, self.start, state, controls)
+        terms = [dict(physics_terms(rollout, self.weights))]
+        if self._uses_images():
+            x, F = state.x, state.F_total
+            x, F = (
+                (x.detach() if loss.render_gradient == "F" else x),
+                (F.detach() if loss.render_gradient == "x" else F),
+            )
+            splats = self.upsampler(x, F, self.surface)
+            terms.append(dict(image_terms(rollout, splats, self.neighbours, self.weights)))
+        groups = [
+            torch.stack([self.weights[n] * value for n, value in group.items()]).sum() for group in terms if group
+        ]
+        values = {n: self.weights[n] * float(value.detach()) for group in terms for n, value in group.items()}
+        total = torch.stack(groups).sum()
+        return Evaluation(total, values, state, groups)
 
     def refusal(self, state: MPMState) -> str | None:
         """Why the next episode should not start from this state, if so."""
@@ -70,42 +113,4 @@ class MorphObjective:
         return state.v.detach().norm(dim=1) * (self.config.mpm.step_dt / self.config.mpm.grid.spacing)
 
     def _uses_images(self) -> bool:
-        loss = self.config.loss
-        return any(term.weight > 0 for term in (loss.silhouette, loss.depth, loss.rgb))
-
-    def _terms(self, state: MPMState):
-        """(name, weight, value) of the terms that count."""
-        loss, scene = self.config.loss, self.scene
-        if loss.mass.weight:
-            mass = scene.particles.mass * scene.mass_scale
-            value = mass_matching_loss(
-                state.x, mass, scene.target_mass, self.config.mpm, outside_weight=loss.mass.outside_weight
-            )
-            yield "mass", loss.mass.weight, value
-        if loss.velocity.weight:
-            yield "velocity", loss.velocity.weight, self._mean_squared_way(state.v)
-        if self._uses_images():
-            yield from self._image_terms(state)
-
-    def _mean_squared_way(self, v: Tensor) -> Tensor:
-        """Of the particles in one more episode at these velocities. Unit: grid cell²."""
-        cells = self.config.optimize.steps * self.config.mpm.step_dt / self.config.mpm.grid.spacing
-        return (v * cells).square().sum(dim=1).mean()
-
-    def _image_terms(self, state: MPMState):
-        loss, scene, render = self.config.loss, self.scene, self.config.render
-        splats = self.upsampler(state.x, state.F_total, self.surface)
-        image = render_splats(splats, scene.views, render.background)
-        if loss.silhouette.weight:
-            yield "silhouette", loss.silhouette.weight, silhouette_loss(image.alpha, scene.target_alpha)
-        if loss.depth.weight:
-            yield "depth", loss.depth.weight, depth_loss(image.depth, scene.target_depth, image.alpha)
-        if loss.rgb.weight:
-            yield "rgb", loss.rgb.weight, rgb_loss(image.rgb, self._target_rgb(image.rgb))
-
-    def _target_rgb(self, like: Tensor) -> Tensor:
-        """The target's silhouette in the particles' colour, [C, H, W, 3]."""
-        render = self.config.render
-        color, background = (torch.tensor(c).to(like) for c in (render.particle_color, render.background))
-        alpha = self.scene.target_alpha[..., None]
-        return alpha * color + (1 - alpha) * background
+        return any(name in IMAGE_TERMS for name in self.weights)

@@ -14,6 +14,7 @@ from configs.mesh import MeshConfig
 from configs.morph import MorphConfig
 from experiments.camera_views import perspective_views
 from experiments.mesh_image import rasterize_mesh
+from experiments.metrics import sample_faces
 from experiments.scene_checks import check_fits, check_time_step, text
 from experiments.views import View
 from mpm.mesh import load_mesh
@@ -21,6 +22,8 @@ from mpm.particles import Particles, mesh_volume
 from mpm.placement import place_mesh
 
 Mesh = tuple[np.ndarray, np.ndarray]
+SURFACE_POINTS = 4096
+"""Points of the target's surface with which Gaussians are aligned."""
 
 
 @dataclass
@@ -35,6 +38,8 @@ class MorphScene:
     """Placed target: vertices [V, 3], faces [T, 3]."""
     target_points: np.ndarray
     """Particles filled directly into the target [P, 3]: the floor of the metrics."""
+    target_surface: tuple[np.ndarray, np.ndarray]
+    """Points on the target mesh and the unit normals there, [T, 3] each."""
     target_mass: Tensor
     """Nodal mass [nx, ny, nz] of the target, scaled to ``loss.mass.full_cell``."""
     mass_scale: float
@@ -67,6 +72,7 @@ def build_scene(config: MorphConfig) -> MorphScene:
         spacing=spacing,
         target_mesh=target_mesh,
         target_points=target.x.double().numpy(),
+        target_surface=_surface_points(*target_mesh, config.seed),
         target_mass=rasterize_particle_mass(target.x, target.mass * mass_scale, config.mpm),
         mass_scale=mass_scale,
         views=views,
@@ -92,6 +98,13 @@ def _fill(
     spacing = config.mpm.grid.spacing / mesh_config.points_per_cell ** (1 / 3)
     check_fits(f"{role}: the mesh", mesh[0], config.mpm, f"the mesh smaller with {role}.extent")
     return spacing, load_points(mesh, spacing, density, mesh_config.jitter, config.seed)
+
+
+def _surface_points(vertices: np.ndarray, faces: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    points, chosen = sample_faces(vertices, faces, SURFACE_POINTS, seed)
+    a, b, c = vertices[faces[chosen]].transpose(1, 0, 2)
+    normals = np.cross(b - a, c - a)
+    return points, normals / np.linalg.norm(normals, axis=1, keepdims=True)
 
 
 def _target_image(number: int, view: View, source: Mesh, target: Mesh) -> tuple[np.ndarray, np.ndarray]:

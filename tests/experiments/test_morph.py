@@ -79,6 +79,7 @@ def test_a_run_lowers_its_objective_and_writes_its_files(tmp_path):
     entry = metrics["iterations"][-1]
     assert set(entry["terms"]) == {"mass", "velocity", "silhouette", "depth", "rgb"}
     assert sum(entry["terms"].values()) == pytest.approx(entry["objective"], rel=1e-5)
+    assert sum(entry["shares"].values()) == pytest.approx(1)
     assert metrics["end"]["silhouette_iou"] > metrics["start"]["silhouette_iou"]
     assert set(metrics["floor"]) == set(metrics["start"])
     particles = np.load(output / "particles_final.npz")
@@ -199,3 +200,27 @@ def test_resume_wants_its_own_checkpoint(tmp_path, capsys):
     assert _run(tmp_path, *few)[0] == 0
     assert _run(tmp_path, *few, "mpm.dt=0.01", "--resume")[0] == 2
     assert "belongs to another configuration" in capsys.readouterr().err
+
+
+TERMS = ("edges", "alignment", "size", "normals", "temporal", "volume", "elastic", "control", "control_change")
+
+
+def test_every_term_and_choice_together(tmp_path):
+    few = ["optimize.iterations=2", "output.video=false", "source.points_per_cell=4"]
+    terms = [f"loss.{name}.weight=0.1" for name in TERMS]
+    choices = ["loss.render_share=1", "loss.conflict=project", "loss.mass.final_weight=0.5", "optimize.plasticity=0.5"]
+    code, output = _run(tmp_path, *few, *terms, *choices)
+    assert code == 0
+    metrics = json.loads((output / "metrics.json").read_text())
+    assert set(metrics["iterations"][-1]["terms"]) == {"mass", "velocity", "silhouette", "depth", "rgb", *TERMS}
+    assert all(entry["accepted"] for entry in metrics["iterations"])
+
+
+@pytest.mark.parametrize("choice", ["optimizer=lbfgs", "sweeps=2"])
+def test_another_optimiser(tmp_path, choice):
+    few = ["optimize.episodes=1", "optimize.iterations=1", "output.video=false", "loss={mass: {weight: 1}}"]
+    code, output = _run(tmp_path, *few, f"optimize.{choice}")
+    assert code == 0
+    iterations = json.loads((output / "metrics.json").read_text())["iterations"]
+    assert len(iterations) == (1 if choice == "optimizer=lbfgs" else 2 * 3)
+    assert all(entry["accepted"] for entry in iterations)
