@@ -74,6 +74,9 @@ class TorchArray:
     def __getitem__(self, index):
         return self.tensor[index].item()
 
+    def from_numpy(self, values) -> None:
+        self.adopt(torch.tensor(values, dtype=DTYPES[self.dtype], device=self._device))
+
     def to_numpy(self):
         return self.tensor.cpu().numpy()
 

@@ -9,6 +9,7 @@ from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import load, to_torch
+from bridge.lent_memory import launches
 from bridge.runtime import current
 from bridge.surface import Surface, SurfaceHistory, children_from, graph_from
 from configs.errors import InputError
@@ -104,8 +105,7 @@ class SurfaceUpsampler(nn.Module):
             history.expect(len(x))
         x, F = x.detach(), None if F is None else F.detach()
         body, rest, growth = self._body(x, F)
-        with launch_lock:
-            current()
+        with launches():
             weight, normals = surface_weight(body.x, rest * growth, self.config.k_surface)
             selection = select(weight, self.config, history.selection if history else None)
             (index,) = np.nonzero(selection.selected)

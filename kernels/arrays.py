@@ -18,6 +18,7 @@ from taichi.lang import impl
 from taichi.lang._ndarray import Ndarray, ScalarNdarray
 from taichi.lang.enums import Layout
 
+from kernels.launch import prepared
 from kernels.spares import Spares
 
 _lender: Any = None
@@ -165,10 +166,16 @@ def from_numpy(values, needs_grad: bool = False) -> ti.Ndarray:
     dtype = real_dtype() if np.issubdtype(values.dtype, np.floating) else ti.i32
     array = _zeroed(dtype, values.shape, needs_grad)
     if values.size:
-        array.from_numpy(np.ascontiguousarray(values, dtype=ti.lang.util.to_numpy_type(dtype)))
+        fill_from_numpy(array, values)
     return array
 
 
+def fill_from_numpy(array: ti.Ndarray, values: np.ndarray) -> None:
+    """``array = values``, in the array's type; equal shapes."""
+    array.from_numpy(np.ascontiguousarray(values, dtype=ti.lang.util.to_numpy_type(array.dtype)))
+
+
+@prepared
 @ti.kernel
 def copy(source: ti.types.ndarray(), target: ti.types.ndarray()):
     """``target = source``; equal shapes."""
@@ -176,6 +183,7 @@ def copy(source: ti.types.ndarray(), target: ti.types.ndarray()):
         target[index] = source[index]
 
 
+@prepared
 @ti.kernel
 def accumulate(source: ti.types.ndarray(), target: ti.types.ndarray()):
     """``target += source``; equal shapes."""

@@ -27,6 +27,8 @@ class CellList:
         cell = np.minimum(np.floor((points - low) / width).astype(np.int64), np.array(self.size) - 1)
         key = np.ravel_multi_index(tuple(cell.T), self.size)
         counts = np.bincount(key, minlength=int(np.prod(self.size)))
+        self.low, self.width = low, width
+        """Corner of the first cell, and the cells' edge. Unit: length."""
         self.order = from_numpy(np.argsort(key, kind="stable"))
         self.start = from_numpy(np.concatenate([[0], np.cumsum(counts)]))
         self.cell = from_numpy(cell)
@@ -42,4 +44,15 @@ def cell_range(start: ti.template(), cell: ti.template(), p, neighbour, size):
     if 0 <= i < size[0] and 0 <= j < size[1] and 0 <= k < size[2]:
         c = (i * size[1] + j) * size[2] + k
         first, last = start[c], start[c + 1]
+    return first, last
+
+
+@ti.func
+def row_range(start: ti.template(), cell, row, size):
+    """The same for one of the nine rows of three cells, side by side in ``order``, around the place ``cell``."""
+    i, j = cell[0] + row // 3 - 1, cell[1] + row % 3 - 1
+    first, last = 0, 0
+    if 0 <= i < size[0] and 0 <= j < size[1] and -1 <= cell[2] <= size[2]:
+        c = (i * size[1] + j) * size[2]
+        first, last = start[c + ti.max(cell[2] - 1, 0)], start[c + ti.min(cell[2] + 1, size[2] - 1) + 1]
     return first, last

@@ -64,8 +64,13 @@ class NeighbourTree:
             _inner_boxes(nodes, self.boxes)
             nodes //= 2
 
-    def nearest(self, queries: ti.Ndarray, count: int, k: int) -> tuple[ti.Ndarray, ti.Ndarray]:
+    def nearest(
+        self, queries: ti.Ndarray, count: int, k: int, guess: ti.Ndarray | None = None
+    ) -> tuple[ti.Ndarray, ti.Ndarray]:
         """The ``k`` nearest points of each of the first ``count`` of ``queries [Q, 3]``; a point is its own neighbour.
+
+        ``guess [count k]``, the indices that a similar search gave, makes it faster; the result is the same. Those of a
+        query must be distinct.
 
         Returns:
             Indices int32 [count k] and distances [count k]: those of query q are at q k … (q + 1) k, nearest first,
@@ -78,8 +83,10 @@ class NeighbourTree:
             raise InputError(f"nearest: k is {k}; expected 1 to {MAX_K}, at most the number of points, {self.n}")
         index, distance = int_scratch_array(count * k), scratch_array(count * k)
         visits = self._visits(queries, count) if count else index
-        for stride in STRIDES if count else ():
-            _nearest(queries, visits, count, k, stride, *self._arrays(), self.ranks, index, distance)
+        strides = () if not count else STRIDES if guess is None else (1,)
+        for stride in strides:
+            guessed, lists = guess is not None, index if guess is None else guess
+            _nearest(queries, visits, count, k, stride, guessed, lists, *self._arrays(), self.ranks, index, distance)
         return index, distance
 
     def within(
@@ -194,6 +201,8 @@ def _nearest(
     count: ti.i32,
     k: ti.i32,
     stride: ti.i32,
+    guessed: ti.i32,
+    lists: ti.types.ndarray(ndim=1),
     points: ti.types.ndarray(ndim=1),
     order: ti.types.ndarray(ndim=1),
     boxes: ti.types.ndarray(ndim=1),
@@ -203,16 +212,21 @@ def _nearest(
     index: ti.types.ndarray(ndim=1),
     distance: ti.types.ndarray(ndim=1),
 ):
-    """Answer every ``stride``-th query along the curve, but for those that larger strides have answered."""
+    """Answer every ``stride``-th query along the curve, but for those that larger strides have answered.
+
+    No neighbour is farther than the farthest of any k points: those that ``lists`` has for the query if they are
+    guessed, else for the one before it that was answered already.
+    """
     for turn in range((count + stride - 1) // stride):
-        first = stride == STEP * STEP
-        if first or turn % STEP != 0:
+        first = guessed == 0 and stride == STEP * STEP
+        if first or guessed != 0 or turn % STEP != 0:
             q, leader = visits[turn * stride], visits[(turn - turn % STEP) * stride]
             at, bound = load_vec3(queries, q), FAR * FAR
             if not first:
                 bound = 0.0
-                for slot in range(leader * k, (leader + 1) * k):
-                    bound = ti.max(bound, (_point(points, ranks[index[slot]]) - at).norm_sqr() / SLACK)
+                row = ti.select(guessed != 0, q, leader)
+                for slot in range(row * k, (row + 1) * k):
+                    bound = ti.max(bound, (_point(points, ranks[lists[slot]]) - at).norm_sqr() / SLACK)
             _search(at, q * k, k, bound, points, order, boxes, n, leaves, index, distance)
 
 

@@ -15,6 +15,7 @@ import taichi as ti
 from configs.errors import InputError
 from kernels.arrays import from_numpy, real_array
 from kernels.cells import CellList, cell_range
+from kernels.launch import prepared
 from kernels.linalg import eye3, load_vec3, store_mat3, store_vec3
 
 K_SURFACE = 39
@@ -174,6 +175,7 @@ def typical_spacing(x: np.ndarray, samples: int = 256) -> float:
     return spacing
 
 
+@prepared
 @ti.kernel
 def _neighbour_sums(
     x: ti.types.ndarray(),
@@ -204,6 +206,7 @@ def _neighbour_sums(
         sums[p, 0], sums[p, 1] = length, density
 
 
+@prepared
 @ti.kernel
 def _smooth_normals(
     x: ti.types.ndarray(),
@@ -228,6 +231,7 @@ def _smooth_normals(
         store_vec3(smooth, p, total)
 
 
+@prepared
 @ti.kernel
 def _cone_sums(
     x: ti.types.ndarray(),

@@ -14,9 +14,13 @@ import taichi as ti
 
 from configs.upsample import EqualizeConfig
 from kernels.arrays import copy, real_array
+from kernels.launch import prepared
 from kernels.linalg import load_vec3, store_vec3
 from kernels.neighbours import NeighbourTree
 from upsample.isosurface import Isosurface
+
+SEARCH_EVERY = 2
+"""Turns between searches: in one turn hardly a neighbour changes."""
 
 
 def equalise(
@@ -24,13 +28,14 @@ def equalise(
 ) -> None:
     """Spread the first ``m`` points (in the surface's frame), which have unit normals; only movable ones (≠ 0) move."""
     k = min(how.k + 1, m)  # a point is its own nearest neighbour
-    pushed, step = real_array(m, 3), how.step
-    for _ in range(how.iters if k > 1 else 0):
-        neighbours, distances = NeighbourTree(points, m).nearest(points, m, k)
-        _push(m, k, step, how.radius_mul, movable, points, normals, neighbours, distances, pushed)
+    pushed, step, neighbours = real_array(m, 3), how.step, None
+    for turn in range(how.iters if k > 1 else 0):
+        if turn % SEARCH_EVERY == 0:
+            neighbours, _ = NeighbourTree(points, m).nearest(points, m, k, neighbours)
+        _push(m, k, step, how.radius_mul, movable, points, normals, neighbours, pushed)
         copy(pushed, points)
         if how.use_mls_projection:
-            surface.project(points, m, normals, movable, rounds=1, moves=how.mls_iters, share=how.mls_step)
+            surface.project(points, m, normals, movable, moves=how.mls_iters, share=how.mls_step)
         step *= how.annealing
 
 
@@ -52,6 +57,7 @@ def smooth_normals(points: ti.Ndarray, normals: ti.Ndarray, m: int, k: int) -> N
     copy(smooth, normals)
 
 
+@prepared
 @ti.kernel
 def _push(
     m: ti.i32,
@@ -62,23 +68,24 @@ def _push(
     points: ti.types.ndarray(),
     normals: ti.types.ndarray(),
     neighbours: ti.types.ndarray(),
-    distances: ti.types.ndarray(),
     pushed: ti.types.ndarray(),
 ):
     for j in range(m):
         at, n, mean = load_vec3(points, j), load_vec3(normals, j), 0.0
         for slot in range(j * k, (j + 1) * k):
-            mean += distances[slot] / (k - 1)
+            mean += (at - load_vec3(points, neighbours[slot])).norm() / (k - 1)
         reach = ti.max(radius_mul * mean, 1e-12)
         push, total = at * 0.0, 0.0
         for slot in range(j * k, (j + 1) * k):
-            other, d = neighbours[slot], distances[slot]
+            other = neighbours[slot]
+            apart = at - load_vec3(points, other)
+            d = apart.norm()
             if other != j and d < reach:
                 t = 1.0 - d * d / (reach * reach)
                 w = t * t * ti.max(n.dot(load_vec3(normals, other)), 0.0)
                 total += w
                 if d > 0.0:
-                    push += w * (at - load_vec3(points, other)) / d
+                    push += w * apart / d
                 else:
                     push += w * _aside(n, j < other)
         if movable[j] != 0 and total > 0.0:
@@ -103,6 +110,7 @@ def _alike(normals: ti.template(), n, other, distance, reach):
     return t * t * ti.max(n.dot(load_vec3(normals, other)), 0.0)
 
 
+@prepared
 @ti.kernel
 def _areas(
     m: ti.i32,
@@ -120,6 +128,7 @@ def _areas(
         result[j] = np.pi / 3 * reach * reach / ti.max(density, 1.0)
 
 
+@prepared
 @ti.kernel
 def _smooth(
     m: ti.i32,

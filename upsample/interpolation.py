@@ -12,6 +12,7 @@ x_i = A X_i + b and F_i = A for all neighbours, all agree: rigid motions and aff
 import taichi as ti
 
 from kernels.arrays import int_array, real_array
+from kernels.launch import prepared
 from kernels.linalg import load_mat3, load_vec3, store_mat3, store_vec3
 
 
@@ -51,6 +52,7 @@ def _offset(offsets: ti.template(), j, slot):
     return ti.Vector([offsets[j, slot, 0], offsets[j, slot, 1], offsets[j, slot, 2]])
 
 
+@prepared
 @ti.kernel
 def _gather(
     positions: ti.template(),
@@ -78,6 +80,7 @@ def _gather(
         store_mat3(child_F, j, deformation)
 
 
+@prepared
 @ti.kernel
 def _scatter(
     positions: ti.template(),

@@ -12,15 +12,14 @@ import numpy as np
 import taichi as ti
 
 from kernels.arrays import from_numpy, real_array
+from kernels.cells import CellList, row_range
+from kernels.launch import prepared
 from kernels.linalg import load_vec3, store_vec3
-from kernels.neighbours import NeighbourTree
 
 SUPPORT = 2.1
 """Radius r, in spacings: reaches the second layer of a lattice, not the third."""
-ROUNDS = 2
-"""Rounds of moves; the neighbours are found anew in each."""
-MOVES = 3
-"""Newton steps a round."""
+MOVES = 6
+"""Newton steps that take a point to the surface."""
 LONGEST = 0.3
 """Longest Newton step, in spacings: sheets of one layer reach no density of 1/2, and must not be left."""
 NORMALISED = 105 / (32 * np.pi)
@@ -36,9 +35,11 @@ class Isosurface:
 
     def __init__(self, x: np.ndarray, volumes: np.ndarray, spacing: float):
         self.radius, self.middle = SUPPORT * spacing, x.mean(axis=0)
-        self.particles = self.enter(x)
-        self.shares = from_numpy(NORMALISED * volumes / self.radius**3)
-        self.tree = NeighbourTree(self.particles, len(x))
+        self.cells = CellList((x - self.middle) / self.radius, 1.0)
+        order = self.cells.order.to_numpy()
+        self.particles = self.enter(x[order])
+        """Cell by cell."""
+        self.shares = from_numpy((NORMALISED * volumes / self.radius**3)[order])
 
     def enter(self, points: np.ndarray) -> ti.Ndarray:
         """Points of the world, in the surface's frame."""
@@ -54,7 +55,6 @@ class Isosurface:
         m: int,
         normals: ti.Ndarray,
         movable: ti.Ndarray,
-        rounds: int = ROUNDS,
         moves: int = MOVES,
         share: float = 1.0,
     ) -> None:
@@ -62,10 +62,10 @@ class Isosurface:
 
         ``normals`` becomes −∇ρ / |∇ρ| for all of them, 0 where the density is even.
         """
+        low, size = ti.Vector(self.cells.low), ti.Vector(self.cells.size)
+        grid = low, self.cells.width, size, self.cells.start
         longest = LONGEST / SUPPORT
-        for _ in range(rounds):
-            start, neighbours, _ = self.tree.within(points, m, 1 + moves * longest, ordered=False)
-            _newton(m, moves, share, longest, self.particles, self.shares, start, neighbours, movable, points, normals)
+        _newton(m, moves, share, longest, self.particles, self.shares, *grid, movable, points, normals)
 
     def project_from(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """``project`` for points [M, 3] of the world: the moved points and the unit outward normals, float64 [M, 3]."""
@@ -74,6 +74,7 @@ class Isosurface:
         return self.leave(moved, m), normals.to_numpy()[:m].astype(np.float64)
 
 
+@prepared
 @ti.kernel
 def _newton(
     m: ti.i32,
@@ -82,8 +83,10 @@ def _newton(
     longest: float,
     x: ti.types.ndarray(),
     shares: ti.types.ndarray(),
+    low: ti.types.vector(3, float),
+    width: float,
+    size: ti.types.vector(3, ti.i32),
     start: ti.types.ndarray(),
-    neighbours: ti.types.ndarray(),
     movable: ti.types.ndarray(),
     points: ti.types.ndarray(),
     normals: ti.types.ndarray(),
@@ -93,12 +96,14 @@ def _newton(
         at, normal = load_vec3(points, j), ti.Vector([0.0, 0.0, 0.0])
         for move in range(moves + 1):
             density, gradient = 0.0, at * 0.0
-            for entry in range(start[j], start[j + 1]):
-                i = neighbours[entry]
-                d = load_vec3(x, i) - at
-                t = ti.max(1.0 - d.dot(d), 0.0)
-                density += shares[i] * t * t
-                gradient += 4.0 * shares[i] * t * d
+            cell = ti.cast(ti.floor((at - low) / width), ti.i32)
+            for row in range(9):
+                first, last = row_range(start, cell, row, size)
+                for i in range(first, last):
+                    d = load_vec3(x, i) - at
+                    t = ti.max(1.0 - d.dot(d), 0.0)
+                    density += shares[i] * t * t
+                    gradient += 4.0 * shares[i] * t * d
             slope = gradient.norm()
             if slope > 1e-6:
                 normal = -gradient / slope

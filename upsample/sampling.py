@@ -13,7 +13,7 @@ import numpy as np
 
 from configs.errors import InputError
 from configs.upsample import UpsampleConfig
-from kernels.arrays import from_numpy, real_array
+from kernels.arrays import fill_from_numpy, from_numpy, real_array
 from kernels.neighbours import NeighbourTree
 from upsample.detection import Surface
 from upsample.equalise import equalise, measure_areas, smooth_normals
@@ -128,7 +128,7 @@ def carried(children: Children, body: Body) -> np.ndarray:
     c = Interpolation(len(body.x), m, k)
     values = (children.neighbours, children.weights, children.offsets, body.x - middle, body.F)
     for array, value in zip((c.neighbours, c.weights, c.offsets, c.x, c.F), values, strict=True):
-        array.copy_from(from_numpy(value))
+        fill_from_numpy(array, value)
     interpolate(c)
     return c.child_x.to_numpy().astype(np.float64) + middle
 

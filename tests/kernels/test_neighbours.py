@@ -68,6 +68,19 @@ def test_ties_go_by_index():
 
 
 @pytest.mark.parametrize("name", CLOUDS)
+def test_a_guess_changes_nothing(name):
+    x = cloud(name)
+    y = queries(x)
+    rng = np.random.default_rng(5)
+    tree = NeighbourTree(from_numpy(x), len(x))
+    plain, _ = nearest(x, y, 9)
+    random = np.array([rng.permutation(len(x))[:9] for _ in y])
+    for guess in (plain, random):
+        index, _ = tree.nearest(from_numpy(y), len(y), 9, from_numpy(guess.reshape(-1)))
+        np.testing.assert_array_equal(index.to_numpy().reshape(-1, 9), plain)
+
+
+@pytest.mark.parametrize("name", CLOUDS)
 def test_within(name):
     x = cloud(name)
     y = queries(x)
