@@ -1,7 +1,7 @@
 """Task ``morph``: find controls that turn one shape into another, episode after episode."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from bridge.upsampler import SurfaceUpsampler
 from configs.morph import MorphConfig
 from experiments.broken_run import BrokenRun
 from experiments.checkpoint import Checkpoint, settings_of
+from experiments.episode_files import write_episode
 from experiments.event_file import EventFile
 from experiments.metrics import TargetComparison
 from experiments.morph_film import MorphFilm
@@ -122,6 +123,8 @@ class Morph:
         progress.note()
         frames = self._play(optimizer)
         self._record_frames(frames, film)
+        if self.config.output.episodes and (episode + 1) % self.config.output.episodes == 0:
+            self._write_episode(episode, frames[-1], film)
         self.state = _detached(frames[-1])
         if o.plasticity and episode >= o.plasticity_warmup:
             self.state.F = relaxed(self.state.F, o.plasticity)
@@ -186,6 +189,11 @@ class Morph:
             self.folder.write_frame(self.frames, {name: value.cpu().numpy() for name, value in arrays.items()})
             film.add_frame(self.frames, frame)
             self.frames += 1
+
+    def _write_episode(self, episode: int, end: MPMState, film: MorphFilm) -> None:
+        before = film.splats(replace(self.state, F_total=torch.eye(3).to(end.x).expand_as(end.F)))
+        mass = self.iterations[-1]["terms"].get("mass")
+        write_episode(self.folder.path, episode, film, before, film.splats(end), end, mass)
 
     def _record(
         self, episode: int, optimizer: ControlOptimizer, update: Update, before: Evaluation, seconds: float

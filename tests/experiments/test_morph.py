@@ -206,7 +206,7 @@ TERMS = ("edges", "alignment", "size", "normals", "temporal", "volume", "elastic
 
 
 def test_every_term_and_choice_together(tmp_path):
-    few = ["optimize.iterations=2", "output.video=false", "source.points_per_cell=4"]
+    few = ["optimize.iterations=2", "output.video=false", "source.points_per_cell=4", "output.episodes=2"]
     terms = [f"loss.{name}.weight=0.1" for name in TERMS]
     choices = ["loss.render_share=1", "loss.conflict=project", "loss.mass.final_weight=0.5", "optimize.plasticity=0.5"]
     code, output = _run(tmp_path, *few, *terms, *choices)
@@ -214,6 +214,22 @@ def test_every_term_and_choice_together(tmp_path):
     metrics = json.loads((output / "metrics.json").read_text())
     assert set(metrics["iterations"][-1]["terms"]) == {"mass", "velocity", "silhouette", "depth", "rgb", *TERMS}
     assert all(entry["accepted"] for entry in metrics["iterations"])
+    episode = output / "ep001"  # every second is written
+    assert not (output / "ep000").exists()
+    summary = json.loads((episode / "ep001_summary.json").read_text())
+    points, kinds = summary["num_surface_points"], ("render", "alpha", "depth", "normal", "comparison", "axis_hist")
+    files = {f"ep001_{kind}.png" for kind in kinds} | {f"ep001_surface_{points}.ply", "ep001_gaussians.npz"}
+    assert {path.name for path in episode.iterdir()} == files | {"ep001_summary.json"}
+    assert summary["episode"] == 2
+    assert 0 < summary["J_min"] <= summary["J_mean"]
+    assert summary["loss_physics_final"] == metrics["iterations"][-1]["terms"]["mass"]
+    assert np.load(episode / "ep001_gaussians.npz")["cov"].shape == (points, 3, 3)
+    alpha, depth = (iio.imread(episode / f"ep001_{kind}.png") for kind in ("alpha", "depth"))
+    assert depth.dtype == np.uint16
+    middle = depth.shape[0] // 2, depth.shape[1] // 2
+    assert alpha[middle].min() > 200
+    # the orbit's radius is 4, the shape's about 0.45
+    assert 3 < depth[middle] * summary["depth_unit"] < 4
 
 
 @pytest.mark.parametrize("choice", ["optimizer=lbfgs", "sweeps=2"])
