@@ -45,7 +45,7 @@ def sphere_image(
     x, radii = (value.detach().to(dtype).contiguous() for value in (x, radii))
     eye = torch.tensor(viewmat[:3], dtype=dtype, device=x.device)
     depth = x @ eye[2, :3] + eye[2, 3]
-    whole = torch.isfinite(x).all(dim=1)
+    whole = torch.isfinite(depth)
     x = torch.where(whole[:, None], x, x.new_tensor(viewmat[2, :3] * -1e6 + _eye(viewmat)))  # behind the camera
     far = 1.1 * float((depth + radii)[whole].max()) if bool(whole.any()) else 1.0
     numbers = [*viewmat[:3, :3].reshape(-1), *viewmat[:3, 3], K[0, 0], K[1, 1], K[0, 2], K[1, 2], max(far, 1e-6)]
