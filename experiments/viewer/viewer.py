@@ -143,7 +143,7 @@ class Viewer:
         """Write the camera as YAML, and return it."""
         text = self.camera.to_yaml()
         path.write_text(text, encoding="utf-8")
-        self.message = f"camera: {path}"
+        self.message = f"saved {path.name}"
         return text
 
     def load_camera(self, path: Path) -> None:

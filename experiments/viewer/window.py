@@ -119,7 +119,7 @@ class ViewerWindow:
             image = (255 * pixels.transpose(1, 0, 2)[::-1]).round().astype(np.uint8)
         with replacing(path) as temporary:
             imageio.imwrite(temporary, image)
-        self.viewer.message = f"saved {path}"
+        self.viewer.message = f"saved {path.name}"
 
     @property
     def recording(self) -> bool:
@@ -131,10 +131,10 @@ class ViewerWindow:
         if self._video is None:
             self._video = Video(self._next("recording", ".mp4"), FPS / 2)
             self._record()
-            self.viewer.message = f"recording {self._video.path}"
+            self.viewer.message = f"recording {self._video.path.name}"
         else:
             self._video.close()
-            self.viewer.message = f"saved {self._video.path}"
+            self.viewer.message = f"saved {self._video.path.name}"
             self._video = None
 
     def _record(self) -> None:

@@ -1,6 +1,7 @@
 """The viewer without a window: pictures of each view, playing, sliders, pushes, replays, files of Gaussians."""
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import torch
 
 from configs.errors import InputError
 from experiments import cli
-from experiments.viewer.keys import KEYS
+from experiments.viewer.keys import KEYS, MOUSE
 from experiments.viewer.look import COLORS, VIEWS
 from experiments.viewer.mouse import Mouse
 from experiments.viewer.opening import open_source
@@ -274,3 +275,9 @@ def test_a_broken_simulation_halts_with_a_message(tmp_path):
     assert "left the grid" in viewer.message
     assert not viewer.playing
     assert viewer.picture(*SIZE).any()
+
+
+def test_the_page_has_every_key():
+    page = (Path(__file__).parents[3] / "docs" / "viewer.md").read_text()
+    rows = {f"| {key.label} | {key.help} |" for key in KEYS} | {f"| {what} | {does} |" for what, does in MOUSE.items()}
+    assert rows <= set(page.splitlines())
