@@ -66,7 +66,7 @@ def bin_gaussians(
             width,
             height,
             tile_size,
-            available_bytes(),
+            available_bytes,
             conics=None if conics is None else from_torch(conics.detach()),
             opacities=None if opacities is None else from_torch(opacities.detach()),
         )
@@ -76,9 +76,9 @@ def bin_gaussians(
 def export_lists(tiles: Tiles, cameras: int, n: int, device: torch.device) -> TileLists:
     """Tensors of tile lists."""
     offsets = to_torch(tiles.offsets, tuple(tiles.offsets.shape), device)[:-1]
-    ids = to_torch(tiles.ids, tuple(tiles.ids.shape), device)[: tiles.entries]
+    ids = to_torch(tiles.ids, (tiles.entries,), device)
     counts = to_torch(tiles.counts, (cameras, n), device)
-    return TileLists(counts, offsets.reshape(cameras, tiles.rows, tiles.columns), ids)
+    return TileLists(counts, offsets.view(cameras, tiles.rows, tiles.columns), ids)
 
 
 def isect_ids(flatten_ids: Tensor, isect_offsets: Tensor, depths: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Tile lists and compositing of projected Gaussians as a torch function."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -11,8 +12,7 @@ from bridge.checks import expect_shape, expect_shapes
 from bridge.exchange import clear, hand_over, load
 from bridge.lent_memory import launches
 from bridge.memory import available_bytes
-from bridge.projection import drop, export, seed
-from bridge.runtime import current
+from bridge.projection import drop, export, needs_grad, seed
 from render.compositing import Compositing, composite, composite_grad
 from render.constants import TILE_SIZE
 
@@ -61,7 +61,6 @@ def composite_gaussians(
     Raises:
         InputError: shapes that do not fit, or tile lists beyond memory or 32-bit indices.
     """
-    current()
     expect_shape(OWNER, "radii", radii, ("C", "N", 2))
     c, n = radii.shape[:2]
     gaussians = {"means2d": means2d, "depths": depths, "conics": conics, "opacities": opacities}
@@ -70,43 +69,73 @@ def composite_gaussians(
     expect_shape(OWNER, "colors", colors, (1 if len(colors) == 1 else c, n, "D"))
     if backgrounds is not None:
         expect_shape(OWNER, "backgrounds", backgrounds, (c, colors.shape[-1]))
-    if backgrounds is None:
-        backgrounds = colors.new_zeros(len(radii), colors.shape[-1])
-    tensors = (means2d, depths, conics, opacities, colors, backgrounds)
-    differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in tensors)
-    return Composited(*_Composite.apply((width, height), tile_size, absgrad, differentiable, radii, *tensors))
+    projected = (radii, means2d, depths, conics, opacities)
+    view = View(width, height, tile_size, "accumulated", absgrad)
+    image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
+    return Composited(image[..., :-1], alphas[..., 0], image[..., -1], *lists)
+
+
+class View(NamedTuple):
+    """What is composited besides its tensors."""
+
+    width: int
+    height: int
+    tile_size: int
+    depth: str
+    """What the image's last channel holds besides colours: ``none``, ``accumulated`` or ``expected`` depth."""
+    absgrad: bool
+
+
+def composite_checked(projected, colors: Tensor, backgrounds: Tensor | None, view: View) -> tuple[Tensor, ...]:
+    """``composite_gaussians`` of arguments that are known to be right.
+
+    Args:
+        projected: what ``project_gaussians`` returned.
+        colors: [N, D], [1, N, D] or [C, N, D].
+
+    Returns:
+        image [C, H, W, D] or, with depth, [C, H, W, D + 1], alphas [C, H, W, 1], and the tile lists.
+    """
+    tensors = (*projected[1:], colors, backgrounds)
+    return _Composite.apply(view, needs_grad(tensors), projected[0], *tensors)
 
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, size, tile_size, absgrad, differentiable, radii, *tensors):
+    def forward(ctx, view, differentiable, radii, *tensors):
         colors = tensors[4]
-        (c, n), device = radii.shape[:2], radii.device
+        c, n, _ = radii.shape
+        device = radii.device
         with launches():
             b = Compositing(
                 c,
                 n,
                 colors.shape[-1],
-                *size,
-                tile_size=tile_size,
-                colors_per_camera=len(colors) > 1,
+                view.width,
+                view.height,
+                tile_size=view.tile_size,
+                colors_per_camera=colors.ndim == 3 and len(colors) > 1,
                 needs_grad=differentiable,
-                absgrad=absgrad,
+                absgrad=view.absgrad,
+                depth=view.depth,
                 background_grad=ctx.needs_input_grad[-1],
-                memory=available_bytes(),
+                available=available_bytes,
             )
             load(radii, b.radii)
             for tensor, array in zip(tensors, _inputs(b), strict=True):
-                load(tensor, array)
+                if tensor is not None:
+                    load(tensor, array)
             composite(b)
-            outputs = [hand_over(a, shape, device) for a, shape in zip(_outputs(b), _output_shapes(b), strict=True)]
+            size = (c, view.height, view.width)
+            image = hand_over(b.image, (*size, colors.shape[-1] + (view.depth != "none")), device)
+            alphas = hand_over(b.alphas, (*size, 1), device)
             exported = export_lists(b.tiles, c, n, device)
         lists = (exported.tiles_per_gauss, exported.isect_offsets, exported.flatten_ids)
         ctx.mark_non_differentiable(*lists)
         # The kernels read their memory: torch watches it.
         ctx.save_for_backward(*tensors, radii, *lists[1:])
-        ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
-        return (*outputs, *lists)
+        ctx.buffers, ctx.shapes = b, [tensor.shape if tensor is not None else None for tensor in tensors]
+        return image, alphas, *lists
 
     @staticmethod
     @once_differentiable
@@ -114,14 +143,15 @@ class _Composite(torch.autograd.Function):
         means2d = ctx.saved_tensors[0]
         b = ctx.buffers
         with launches():
-            seed(bars[:3], _outputs(b), _inputs(b))
-            clear(b.means2d_abs)
+            seed(bars[:2], _outputs(b), _inputs(b))
+            if b.absgrad:
+                clear(b.means2d_abs)
             composite_grad(b)
             if b.absgrad:
                 means2d.absgrad = hand_over(b.means2d_abs, means2d.shape, means2d.device)
             drop(_outputs(b))
-            gradients = export(_inputs(b), ctx.shapes, ctx.needs_input_grad[5:], means2d.device)
-        return None, None, None, None, None, *gradients
+            gradients = export(_inputs(b), ctx.shapes, ctx.needs_input_grad[3:], means2d.device)
+        return None, None, None, *gradients
 
 
 def _inputs(b: Compositing):
@@ -129,9 +159,4 @@ def _inputs(b: Compositing):
 
 
 def _outputs(b: Compositing):
-    return b.image, b.alphas, b.depth_map
-
-
-def _output_shapes(b: Compositing):
-    size = (b.cameras, b.height, b.width)
-    return (*size, b.channels), size, size
+    return b.image, b.alphas

@@ -20,15 +20,19 @@ def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
 
 
 def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
-    """Copy ``tensor`` into an array of the same shape; an array of torch's memory adopts it."""
-    if not tensor.numel():
-        return
-    if tuple(tensor.shape) != tuple(array.shape):
-        raise ValueError(f"load: the tensor has shape {tuple(tensor.shape)}, the array {tuple(array.shape)}")
-    expect_alive(array)
+    """Copy ``tensor`` into an array of the same shape but for extents of 1; an array of torch's memory adopts it."""
     if isinstance(array, TorchArray):
         array.adopt(tensor)
-    elif runs_on_cpu():
+        return
+    if not tensor.numel():
+        return
+    shape = tuple(array.shape)
+    if tuple(tensor.shape) != shape:
+        if [extent for extent in tensor.shape if extent > 1] != [extent for extent in shape if extent > 1]:
+            raise ValueError(f"load: the tensor has shape {tuple(tensor.shape)}, the array {shape}")
+        tensor = tensor.reshape(shape)
+    expect_alive(array)
+    if runs_on_cpu():
         _shared_view(array).copy_(tensor.detach())
     else:
         dtype = current().dtype if tensor.dtype.is_floating_point else torch.int32
@@ -41,15 +45,13 @@ def to_torch(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | s
 
     New, but for an array of torch's memory, which it shares.
     """
+    if isinstance(array, TorchArray):
+        return _reshaped(array.tensor.detach(), shape, device)
     dtype = current().dtype if array.dtype in (ti.f32, ti.f64) else torch.int32
     if 0 in shape:
         return torch.empty(shape, dtype=dtype, device=device)
     expect_alive(array)
-    if isinstance(array, TorchArray):
-        tensor = array.tensor.detach()
-        if tensor.device != torch.device(device):
-            tensor = tensor.to(device)
-    elif runs_on_cpu():
+    if runs_on_cpu():
         tensor = _shared_view(array).to(device, copy=True)
     else:
         tensor = torch.empty(tuple(array.shape), dtype=dtype, device=device)
@@ -57,19 +59,31 @@ def to_torch(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | s
     return tensor if tensor.shape == shape else tensor.reshape(shape)
 
 
+def _reshaped(tensor: torch.Tensor, shape: tuple[int, ...], device: torch.device | str) -> torch.Tensor:
+    """The tensor on ``device``; one without values if the shape has none."""
+    if tensor.device.type != torch.device(device).type:
+        tensor = tensor.to(device)
+    if tensor.shape == shape:
+        return tensor
+    return tensor.new_empty(shape) if 0 in shape else tensor.view(shape)
+
+
 def hand_over(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | str) -> torch.Tensor:
     """``to_torch`` of an array that is read no more: it keeps no memory of torch's."""
-    tensor = to_torch(array, shape, device)
+    if isinstance(array, TorchArray):
+        tensor = _reshaped(array.tensor, shape, device)
+    else:
+        tensor = to_torch(array, shape, device)
     clear(array)
     return tensor
 
 
 def clear(array: ti.Ndarray) -> None:
     """Set the array to zero; one of torch's memory leaves its tensor to whoever else holds it."""
-    expect_alive(array)
     if isinstance(array, TorchArray):
         array.forget()
     else:
+        expect_alive(array)
         array.fill(0)
 
 

@@ -4,10 +4,9 @@ On CUDA Taichi's own pool zeroes every block, frees only at a synchronisation, a
 Taichi launches on the default stream of CUDA; another stream of torch's is made to wait.
 """
 
-import contextlib
 import functools
 import weakref
-from collections.abc import Iterator
+from math import prod
 
 import taichi as ti
 import torch
@@ -18,35 +17,61 @@ from kernels.arrays import lent_by
 from kernels.lock import launch_lock
 from kernels.sort import MAX_INT
 
-DTYPES = {ti.f32: torch.float32, ti.f64: torch.float64, ti.i32: torch.int32}
-SHORT_BITS = 15
-"""Keys of so few bits are sorted as int16, in half the passes."""
+DTYPES = {ti.f32: torch.float32, ti.f64: torch.float64, ti.i16: torch.int16, ti.i32: torch.int32, ti.i64: torch.int64}
+TYPES = {
+    theirs: (ours, ours.itemsize, [f"lent {theirs.to_string()} {ndim}" for ndim in range(9)])
+    for theirs, ours in DTYPES.items()
+}
+"""torch's type, its bytes, and by number of dimensions what a kernel is compiled for (kernels/launch.py)."""
+
+SMALL_SORT = 4096
+"""Up to so many keys torch sorts faster on the CPU than our kernels, whose passes are launches."""
+
+SHORT_BITS = 14
+"""Keys of so few bits are sorted as int16, on CUDA in half the passes; the number beyond the last key fits too."""
 
 
 class TorchArray:
     """What a kernel of kernels/launch.py takes for an array: a contiguous tensor, allocated when it is first used.
 
-    An array that gets its values from a tensor adopts that tensor; one that becomes an output is that output.
+    An array that gets its values from a tensor adopts that tensor; one that becomes an output is that output. Its
+    gradient, if it has one, is made when it is first asked for.
     """
 
-    def __init__(self, dtype, shape: tuple[int, ...], device: str, zeroed: bool):
-        self.dtype, self.shape, self.grad = dtype, shape, None
-        self._device, self._zeroed = device, zeroed
-        self._tensor: torch.Tensor | None = None
-        self._program = weakref.ref(impl.get_runtime().prog)  # kernels.arrays.is_alive reads it
+    __slots__ = (
+        *("_count", "_grad", "_program", "_taichi_dtype", "_zeroed"),
+        *("bytes", "device", "dtype", "kind", "needs_grad", "shape", "values"),
+    )
+
+    def __init__(self, dtype, shape: tuple[int, ...], lender: "TorchMemory", zeroed: bool, needs_grad: bool = False):
+        self.dtype, item_bytes, kinds = TYPES[dtype]
+        self.shape, self.needs_grad, self.device, self.kind = shape, needs_grad, lender.device, kinds[len(shape)]
+        self._zeroed, self._count, self._taichi_dtype = zeroed, prod(shape), dtype
+        self.bytes = self._count * item_bytes
+        self.values: torch.Tensor | None = None
+        """The tensor, if there is one already."""
+        self._grad: TorchArray | None = None
+        self._program = lender.program  # kernels.arrays.is_alive reads it
+
+    @property
+    def grad(self) -> "TorchArray | None":
+        """Its gradient, zero at first; None if it has none."""
+        if self._grad is None and self.needs_grad:
+            self._grad = TorchArray(self._taichi_dtype, self.shape, _MEMORY[self.device], zeroed=True)
+        return self._grad
 
     @property
     def tensor(self) -> torch.Tensor:
         """The values; what Taichi itself takes for the array."""
-        if self._tensor is None:
+        if self.values is None:
             make = torch.zeros if self._zeroed else torch.empty
-            self._tensor = make(self.shape, dtype=DTYPES[self.dtype], device=self._device)
-        return self._tensor
+            self.values = make(self.shape, dtype=self.dtype, device=self.device)
+        return self.values
 
     @property
     def untouched(self) -> bool:
         """Whether the array is zero and has no memory yet."""
-        return self._tensor is None and self._zeroed
+        return self.values is None and self._zeroed
 
     def leave_uncleared(self) -> None:
         """Start with arbitrary values instead of zeros."""
@@ -54,21 +79,25 @@ class TorchArray:
 
     def adopt(self, tensor: torch.Tensor) -> None:
         """Have the values of ``tensor``, without a copy where its type, device and layout allow."""
-        dtype = DTYPES[self.dtype]
+        count = tensor.numel()
+        if count != self._count:
+            if not count:
+                return  # Taichi has no empty arrays: the array stays as it is
+            raise ValueError(f"adopt: the tensor has shape {tuple(tensor.shape)}, the array {self.shape}")
         if tensor.requires_grad:
             tensor = tensor.detach()
-        if tensor.dtype != dtype or tensor.device.type != self._device or not tensor.is_contiguous():
-            tensor = tensor.to(self._device, dtype).contiguous()
-        self._tensor = tensor
+        if tensor.dtype != self.dtype or tensor.device.type != self.device or not tensor.is_contiguous():
+            tensor = tensor.to(self.device, self.dtype).contiguous()
+        self.values = tensor
 
     def forget(self) -> None:
         """Become zero without touching the tensor, which others may hold."""
-        self._tensor, self._zeroed = None, True
+        self.values, self._zeroed = None, True
 
     def fill(self, value: float) -> None:
-        if self._tensor is None:
+        if self.values is None:
             self._zeroed = True
-        if self._tensor is not None or value != 0:
+        if self.values is not None or value != 0:
             self.tensor.fill_(value)
 
     def __getitem__(self, index):
@@ -80,47 +109,92 @@ class TorchArray:
     def to_numpy(self):
         return self.tensor.cpu().numpy()
 
-    def bind(self, context, slot) -> None:
-        """Hand the array to a launch."""
-        tensor = self.tensor
-        size = tensor.element_size() * tensor.numel()
-        context.set_arg_external_array_with_shape(slot, tensor.data_ptr(), size, self.shape, 0)
-
 
 class TorchMemory:
-    """Lends arrays (kernels/arrays.py), and sorts and sums on CUDA."""
+    """Lends arrays (kernels/arrays.py), sorts and sums (kernels/sort.py)."""
 
     def __init__(self, device: str):
-        self.device, self.sorts = device, device == "cuda"
+        self.device = device
+        self.program = lambda: None
 
-    def array(self, dtype, shape: tuple[int, ...], zeroed: bool) -> TorchArray:
-        return TorchArray(dtype, shape, self.device, zeroed)
+    def serve(self, program) -> None:
+        """From now on arrays are those of Taichi's ``program``."""
+        if self.program() is not program:
+            self.program = weakref.ref(program)
 
-    def radix_sort(self, keys, values, n: int, bits: int):
+    def array(self, dtype, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> TorchArray:
+        return TorchArray(dtype, shape, self, zeroed, needs_grad)
+
+    def sorts(self, n: int) -> bool:
+        """Whether torch sorts ``n`` keys faster than our own kernels."""
+        return self.device == "cuda" or n <= SMALL_SORT
+
+    def radix_sort(self, keys: TorchArray, values: TorchArray | None, bits: int) -> tuple[TorchArray, TorchArray]:
         """See kernels/sort.py; ``keys`` and ``values`` are left as they are."""
-        ordered = keys.tensor[:n].to(torch.int16) if bits <= SHORT_BITS else keys.tensor[:n]
-        ordered, order = torch.sort(ordered, stable=True)
-        sorted_keys, sorted_values = (self.array(ti.i32, (n,), zeroed=False) for _ in range(2))
-        sorted_keys.adopt(ordered)
-        sorted_values.adopt(values.tensor[order])
-        return sorted_keys, sorted_values
+        short = bits <= SHORT_BITS
+        unsorted = keys.tensor.to(torch.int16) if short else keys.tensor
+        ordered, order = torch.sort(unsorted, stable=True)
+        order = order.to(torch.int32) if values is None else values.tensor.index_select(0, order)
+        return self._adopted(ti.i16 if short else ti.i32, ordered), self._adopted(ti.i32, order)
 
-    def exclusive_scan(self, values, offsets, n: int) -> None:
+    def running_sums(self, values: TorchArray, order: TorchArray) -> TorchArray:
+        """See kernels/sort.py."""
+        sums = torch.zeros(order.shape[0] + 1, dtype=torch.int64, device=self.device)
+        permuted = values.tensor.view(-1).index_select(0, order.tensor)
+        torch.cumsum(permuted, 0, dtype=torch.int64, out=sums[1:])
+        return self._adopted(ti.i64, sums)
+
+    def exclusive_scan(self, values: TorchArray, offsets: TorchArray, n: int) -> None:
         """See kernels/sort.py."""
         sums = torch.cumsum(values.tensor[:n], 0).clamp_(max=MAX_INT)
         offsets.adopt(torch.nn.functional.pad(sums.to(torch.int32), (1, 0)))
 
+    def run_starts(self, keys: TorchArray, runs: int) -> TorchArray:
+        """See kernels/sort.py."""
+        wanted = _numbers_to(runs, keys.tensor.dtype, self.device)
+        return self._adopted(ti.i32, torch.searchsorted(keys.tensor, wanted, out_int32=True))
 
-@contextlib.contextmanager
-def launches() -> Iterator[None]:
+    def _adopted(self, dtype, tensor: torch.Tensor) -> TorchArray:
+        array = TorchArray(dtype, tuple(tensor.shape), self, zeroed=False)
+        array.values = tensor
+        return array
+
+
+@functools.lru_cache(maxsize=8)
+def _numbers_to(n: int, dtype: torch.dtype, device: str) -> torch.Tensor:
+    """0, 1, … n."""
+    return torch.arange(n + 1, dtype=dtype, device=device)
+
+
+class launches:
     """Launch a stage's kernels: alone, and on arrays of torch's where kernels read its memory (CPU and CUDA)."""
-    with launch_lock:
-        backend = current().backend
-        if backend == "vulkan" or (backend == "cuda" and not _has_cuda()):
-            yield
-            return
-        with _on_default_stream() if backend == "cuda" else contextlib.nullcontext(), lent_by(_MEMORY[backend]):
-            yield
+
+    __slots__ = ("_lent", "_stream")
+
+    def __enter__(self) -> None:
+        launch_lock.acquire()
+        try:
+            backend = current().backend
+            shared = backend == "cpu" or (backend == "cuda" and _has_cuda())
+            memory = _MEMORY[backend] if shared else None
+            if memory is not None:
+                memory.serve(impl.get_runtime().prog)
+            self._stream = _side_stream() if memory is not None and backend == "cuda" else None
+            if self._stream is not None:
+                torch.cuda.default_stream().wait_stream(self._stream)
+            self._lent = lent_by(memory)
+            self._lent.__enter__()
+        except BaseException:
+            launch_lock.release()
+            raise
+
+    def __exit__(self, *exception) -> None:
+        try:
+            self._lent.__exit__(*exception)
+            if self._stream is not None:
+                self._stream.wait_stream(torch.cuda.default_stream())
+        finally:
+            launch_lock.release()
 
 
 @functools.cache
@@ -129,16 +203,10 @@ def _has_cuda() -> bool:
     return torch.cuda.is_available()
 
 
-@contextlib.contextmanager
-def _on_default_stream() -> Iterator[None]:
+def _side_stream() -> torch.cuda.Stream | None:
+    """torch's stream, if it is not the default stream, on which Taichi launches."""
     stream = torch.cuda.current_stream()
-    if stream.cuda_stream == 0:
-        yield
-        return
-    default = torch.cuda.default_stream()
-    default.wait_stream(stream)
-    yield
-    stream.wait_stream(default)
+    return None if stream.cuda_stream == 0 else stream
 
 
 _MEMORY = {device: TorchMemory(device) for device in ("cpu", "cuda")}

@@ -9,6 +9,10 @@ MAX_INDEX = 2**31 - 1
 """Kernels index with int32."""
 
 
+ALWAYS_FITS = 2**20
+"""Bytes for which the system is not asked, which takes longer than using them."""
+
+
 def available_bytes() -> int | None:
     """Memory that the runtime can have; None where the system does not say.
 
@@ -35,7 +39,10 @@ def expect_fits(owner: str, what: str, numbers: int, largest: int, advice: str) 
     """
     if largest > MAX_INDEX:
         raise InputError(f"{owner}: {what} need an array of {largest} numbers; expected at most {MAX_INDEX}: {advice}")
-    needed, available = numbers * current().dtype.itemsize, available_bytes()
+    needed = numbers * current().dtype.itemsize
+    if needed <= ALWAYS_FITS:
+        return
+    available = available_bytes()
     if available is not None and needed > available:
         raise InputError(
             f"{owner}: {what} need about {gibibytes(needed)} of memory; {gibibytes(available)} are available: {advice}"

@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_shape, expect_shapes
-from bridge.exchange import clear, hand_over, load, to_torch
+from bridge.exchange import clear, expect_alive, hand_over, load, to_torch
 from bridge.lent_memory import launches
 from bridge.runtime import current
 from configs.errors import InputError
@@ -50,7 +50,6 @@ def project_gaussians(
     Raises:
         InputError: shapes that do not fit, or an unknown camera model.
     """
-    current()
     owner = "project_gaussians"
     expect_shape(owner, "means", means, ("N", 3))
     expect_shape(owner, "viewmats", viewmats, ("C", 4, 4))
@@ -64,14 +63,24 @@ def project_gaussians(
     if settings.camera_model not in CAMERA_MODELS:
         expected = ", ".join(CAMERA_MODELS)
         raise InputError(f"{owner}: camera_model is {settings.camera_model!r}; expected {expected}")
+    return project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales)
+
+
+def project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales):
+    """``project_gaussians`` of arguments that are known to be right."""
     shapes = (quats, scales) if covars is None else (covars,)
     inputs = (means, *shapes, opacities, viewmats, Ks)
-    differentiable = torch.is_grad_enabled() and any(tensor.requires_grad for tensor in inputs)
-    return _Project.apply(settings, differentiable, *inputs)
+    return _Project.apply(settings, needs_grad(inputs), *inputs)
+
+
+def needs_grad(tensors) -> bool:
+    """Whether a stage of these inputs will be asked for gradients; None stands for an input that is not there."""
+    return torch.is_grad_enabled() and any(tensor is not None and tensor.requires_grad for tensor in tensors)
 
 
 def seed(bars, outputs, inputs) -> None:
     """Set the gradients of a stage's outputs, and those of its inputs to zero, before its adjoint runs."""
+    expect_alive(outputs[0])
     for bar, array in zip(bars, outputs, strict=True):
         load(bar, array.grad)
     for array in inputs:

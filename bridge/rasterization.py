@@ -5,10 +5,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridge.compositing import composite_gaussians
+from bridge.compositing import View, composite_checked
 from bridge.contributions import median_depth
 from bridge.normals import gaussian_normals
-from bridge.projection import project_gaussians
+from bridge.projection import project_checked
 from bridge.rasterization_checks import (
     OWNER,
     check_cameras,
@@ -24,8 +24,16 @@ from bridge.rasterization_checks import (
 from bridge.rasterization_meta import make_meta
 from bridge.spherical_harmonics import check_degree, view_colors
 from configs.errors import InputError
-from render.constants import EXPECTED_DEPTH_ALPHA_MIN
 from render.projection import ProjectionSettings
+
+DEPTH_CHANNELS = {
+    "RGB": "none",
+    "D": "accumulated",
+    "ED": "expected",
+    "RGB+D": "accumulated",
+    "RGB+ED": "expected",
+}
+"""What the last channel holds in each mode."""
 
 
 def rasterization(
@@ -145,38 +153,36 @@ def rasterization(
         quats = scales = None
     antialiased = rasterize_mode == "antialiased"
     settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased, camera_model)
-    projected = project_gaussians(means, covars, opacities, viewmats, Ks, settings, quats, scales)
+    projected = project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales)
     if sh_degree is not None and "RGB" in render_mode:
         colors = view_colors(sh_degree, projected[0], means, viewmats, colors, sh_rotations)
     if return_normals:
         shape = {"covars": covars} if scales is None else {"quats": quats, "scales": scales}
         normals = gaussian_normals(means, viewmats, **shape, camera_model=camera_model)
         colors, backgrounds = _append_normals(colors, backgrounds, normals)
-    drawn = composite_gaussians(*projected, colors, backgrounds, width, height, tile_size, absgrad)
-    meta = make_meta(projected, drawn, width, height, tile_size)
-    image, alphas = drawn.colors, drawn.alphas[..., None]
+    view = View(width, height, tile_size, DEPTH_CHANNELS[render_mode], absgrad)
+    image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
+    meta = make_meta(projected, lists, width, height, tile_size)
     if return_normals:
-        image, meta["normals"] = image[..., :-3], image[..., -3:]
+        image, meta["normals"] = _split_normals(image, 0 if view.depth == "none" else 1)
     if return_median_depth:
         meta["median_depths"] = median_depth(meta)[..., None]
-    return _select(render_mode, image, drawn.depths[..., None], alphas), alphas, meta
+    return image, alphas, meta
 
 
 def _append_normals(colors: Tensor, backgrounds: Tensor | None, normals: Tensor) -> tuple[Tensor, Tensor | None]:
     """Normals [C, N, 3] as three more channels, black behind."""
-    colors = torch.cat([colors.expand(len(normals), -1, -1), normals], dim=-1)
+    colors = torch.cat([colors.expand(*normals.shape[:2], -1), normals], dim=-1)
     if backgrounds is not None:
         backgrounds = torch.cat([backgrounds, backgrounds.new_zeros(len(backgrounds), 3)], dim=-1)
     return colors, backgrounds
 
 
-def _select(render_mode: str, colors: Tensor, depths: Tensor, alphas: Tensor) -> Tensor:
-    """The channels that ``render_mode`` names."""
-    if render_mode.endswith("ED"):
-        depths = depths / alphas.clamp(min=EXPECTED_DEPTH_ALPHA_MIN)
-    if render_mode == "RGB":
-        return colors
-    return torch.cat([colors, depths], dim=-1) if "RGB" in render_mode else depths
+def _split_normals(image: Tensor, depths: int) -> tuple[Tensor, Tensor]:
+    """The image without its normals, which lie before its ``depths`` channels of depth, and the normals."""
+    last = image.shape[-1] - depths
+    colors, normals, depth = image.split([last - 3, 3, depths], dim=-1)
+    return (torch.cat([colors, depth], dim=-1) if depths else colors), normals
 
 
 def _channels(
@@ -188,13 +194,13 @@ def _channels(
     cameras: int,
     means: Tensor,
 ) -> tuple[Tensor, Tensor | None]:
-    """Colours [1, N, D] or [C, N, D], or coefficients [1, N, K, D] or [C, N, K, D], and backgrounds [C, D].
+    """Colours [N, D] or [C, N, D], or coefficients [1, N, K, D] or [C, N, K, D], and backgrounds [C, D].
 
     No channels where only depth is drawn.
     """
     n = len(means)
     if "RGB" not in render_mode:
-        return means.new_zeros(1, n, 0), None
+        return means.new_zeros(n, 0), None
     last: tuple[str, ...] = ("D",) if sh_degree is None else ("K", "D")
     per_camera = isinstance(colors, Tensor) and colors.ndim == 2 + len(last)
     check_tensor("colors", colors, (cameras, n, *last) if per_camera else (n, *last), means)
@@ -206,4 +212,4 @@ def _channels(
         check_tensor("sh_rotations", sh_rotations, (n, 3, 3), means)
     if backgrounds is not None:
         check_tensor("backgrounds", backgrounds, (cameras, colors.shape[-1]), means)
-    return (colors if per_camera else colors[None]), backgrounds
+    return (colors if per_camera or sh_degree is None else colors[None]), backgrounds

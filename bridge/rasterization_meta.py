@@ -5,7 +5,6 @@ from typing import Any
 from torch import Tensor
 
 from bridge.binning import isect_ids
-from bridge.compositing import Composited
 
 
 class Meta(dict[str, Any]):
@@ -20,13 +19,14 @@ class Meta(dict[str, Any]):
 
 def make_meta(
     projected: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
-    drawn: Composited,
+    lists: list[Tensor],
     width: int,
     height: int,
     tile_size: int,
 ) -> Meta:
     """gsplat's names, always dense: the ids of packed mode are None."""
     radii, means2d, depths, conics, opacities = projected
+    tiles_per_gauss, isect_offsets, flatten_ids = lists
     return Meta(
         batch_ids=None,
         camera_ids=None,
@@ -38,9 +38,9 @@ def make_meta(
         opacities=opacities,
         tile_width=-(-width // tile_size),
         tile_height=-(-height // tile_size),
-        tiles_per_gauss=drawn.tiles_per_gauss,
-        isect_offsets=drawn.isect_offsets,
-        flatten_ids=drawn.flatten_ids,
+        tiles_per_gauss=tiles_per_gauss,
+        isect_offsets=isect_offsets,
+        flatten_ids=flatten_ids,
         width=width,
         height=height,
         tile_size=tile_size,

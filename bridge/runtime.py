@@ -2,6 +2,7 @@
 
 import contextlib
 import platform
+import weakref
 from dataclasses import dataclass
 
 import taichi as ti
@@ -28,6 +29,8 @@ class Runtime:
 
 
 _current: Runtime | None = None
+_program: weakref.ref | None = None
+"""Taichi's program that ``_current`` describes."""
 
 
 def init(
@@ -63,20 +66,19 @@ def init(
         if backend == "auto":
             backend = "cuda" if _has(ti.cuda) and not deterministic else "cpu"
         _start(backend, dtype, deterministic, debug)
-        _current = Runtime(backend, dtype, deterministic)
-        return _current
+        return _remember(Runtime(backend, dtype, deterministic))
 
 
 def current() -> Runtime:
     """The running runtime, adopted if the user started it; ``init("auto")`` if there is none."""
     global _current
+    if _current is not None and _program is not None and _program() is impl.get_runtime().prog:
+        return _current
     with launch_lock:
         if not _alive():
             _current = None
             return init()
-        if _current is None:
-            _current = _adopt()
-        return _current
+        return _remember(_adopt() if _current is None else _current)
 
 
 def reset() -> None:
@@ -85,6 +87,13 @@ def reset() -> None:
     with launch_lock:
         ti.reset()
         _current = None
+
+
+def _remember(runtime: Runtime) -> Runtime:
+    """Make ``runtime`` what ``current`` returns as long as the program of now runs."""
+    global _current, _program
+    _current, _program = runtime, weakref.ref(impl.get_runtime().prog)
+    return runtime
 
 
 def _alive() -> bool:

@@ -26,7 +26,7 @@ _lender: Any = None
 
 @contextlib.contextmanager
 def lent_by(lender):
-    """Within, arrays come from ``lender.array(dtype, shape, zeroed)``, and sorting and sums too if it has them.
+    """Within, arrays come from ``lender.array(dtype, shape, zeroed, needs_grad)``, and sorting and sums from it.
 
     Under ``kernels.lock.launch_lock``: the lender is the program's. None: Taichi's own memory.
     """
@@ -58,19 +58,39 @@ def claim_untouched(arrays) -> bool:
     return untouched
 
 
+class _Config:
+    """What the running runtime was started with: Taichi takes its time to say."""
+
+    def __init__(self, program):
+        cfg = impl.current_cfg()
+        self.default_fp, self.on_cpu, self.on_cuda = cfg.default_fp, cfg.arch in (ti.x64, ti.arm64), cfg.arch == ti.cuda
+        self.program = None if program is None else weakref.ref(program)
+
+
+_config: _Config | None = None
+
+
+def _current_config() -> _Config:
+    global _config
+    program = impl.get_runtime().prog
+    if _config is None or _config.program is None or _config.program() is not program:
+        _config = _Config(program)
+    return _config
+
+
 def real_dtype():
     """The floating-point type of the running Taichi runtime (``ti.f32`` or ``ti.f64``)."""
-    return impl.current_cfg().default_fp
+    return _current_config().default_fp
 
 
 def runs_on_cpu() -> bool:
     """Whether kernels run on the CPU: few threads with caches of their own, no shared memory."""
-    return impl.current_cfg().arch in (ti.x64, ti.arm64)
+    return _current_config().on_cpu
 
 
 def runs_on_cuda() -> bool:
     """Whether kernels run on CUDA, which has warps."""
-    return impl.current_cfg().arch == ti.cuda
+    return _current_config().on_cuda
 
 
 def heavy_block_dim() -> int:
@@ -109,11 +129,9 @@ def _zeroed(dtype, shape, needs_grad):
 
 
 def _allocated(dtype, shape, zeroed, needs_grad):
-    gradient = _allocated(dtype, shape, True, False) if needs_grad else None
     if _lender is not None:
-        array = _lender.array(dtype, _extents(shape), zeroed)
-        array.grad = gradient
-        return array
+        return _lender.array(dtype, _extents(shape), zeroed, needs_grad)
+    gradient = _allocated(dtype, shape, True, False) if needs_grad else None
     array = _Array(dtype, _extents(shape), zeroed)
     if gradient is not None:
         array._set_grad(gradient)
@@ -129,24 +147,28 @@ class _Array(ScalarNdarray):
         self.dtype = self.element_type = dtype
         program = impl.get_runtime().prog
         self._program = weakref.ref(program)
-        self._kind = (dtype.to_string(), tuple(shape))
-        self.arr = _spares.take(program, self._kind)
+        self._spare = (dtype.to_string(), tuple(shape))
+        self.arr = _spares.take(program, self._spare)
         is_new = self.arr is None
         if is_new:
             self.arr = program.create_ndarray(
                 dtype, shape, layout=Layout.NULL, zero_fill=zeroed, dbg_info=taichi_core.DebugInfo("")
             )
-        self.shape = self._kind[1]
-        kind = f"{self._kind[0]} {len(shape)}"
-        self.kinds = f"{kind} with gradient", kind
-        """What kernels are compiled for: with a gradient, without. (Words compare faster than Taichi's types.)"""
+        self.shape = self._spare[1]
+        kind = f"{self._spare[0]} {len(shape)}"
+        self._kinds = f"{kind} with gradient", kind
         if zeroed and not (is_new and (runs_on_cpu() or runs_on_cuda())):
             self.fill(0)
+
+    @property
+    def kind(self) -> str:
+        """What kernels are compiled for. (Words compare faster than Taichi's types.)"""
+        return self._kinds[self.grad is None]
 
     def __del__(self, finalizing=sys.is_finalizing):
         # Memory of a runtime that has ended is no spare for the next, which may have some at the same address.
         if not finalizing() and is_alive(self):
-            _spares.give(impl.get_runtime().prog, self._kind, self.arr)
+            _spares.give(impl.get_runtime().prog, self._spare, self.arr)
 
 
 def is_alive(array: ti.Ndarray) -> bool:

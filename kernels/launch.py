@@ -25,6 +25,8 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     primal: Kernel = kernel._primal  # type: ignore[attr-defined]
     plans: dict[tuple, _Plan] = {}
     templates = [isinstance(argument.annotation, template) for argument in primal.arguments]
+    fixed = templates.index(False) if False in templates else len(templates)
+    assert not any(templates[fixed:]), f"{kernel.__name__}: template values come first"
 
     @functools.wraps(kernel)
     def launch(*arguments) -> None:
@@ -32,7 +34,7 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
         if runtime.target_tape and not runtime.grad_replaced:
             kernel(*map(_unwrapped, arguments))
             return
-        signature = tuple([value if fixed else _type(value) for value, fixed in zip(arguments, templates, strict=True)])
+        signature = arguments[:fixed] + tuple([_type(value) for value in arguments[fixed:]])
         plan = plans.get(signature)
         if plan is None or plan.program() is not runtime.prog:
             if None in signature or runtime.prog is None or impl.current_cfg().debug:
@@ -46,22 +48,20 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
 
 def _type(argument) -> str | tuple | type | None:
     """What a compiled kernel depends on; None for what no plan is made for."""
-    kinds = getattr(argument, "kinds", None)
-    if kinds is not None:
-        return kinds[argument.grad is None]
+    number = type(argument)
+    if number is int or number is float:
+        return number
+    kind = getattr(argument, "kind", None)
+    if kind is not None:
+        return kind
     if isinstance(argument, Ndarray):
         return argument.element_type, len(argument.shape), argument.grad is None
-    kind = type(argument)
-    if kind is bool:
-        return int
-    if kind is int or kind is float:
-        return kind
-    return ("lent", argument.dtype, len(argument.shape)) if hasattr(argument, "bind") else None
+    return int if isinstance(argument, bool) else None
 
 
 def _unwrapped(argument):
     """What Taichi itself takes for an argument."""
-    return argument.tensor if hasattr(argument, "bind") else argument
+    return argument.tensor.view(argument.shape) if hasattr(argument, "tensor") else argument
 
 
 class _Plan:
@@ -73,27 +73,34 @@ class _Plan:
         self.program = weakref.ref(program)
         self._new_context = compiled.make_launch_context
         self._code = program.compile_kernel(program.config(), program.get_device_caps(), compiled)
-        self._setters: list[tuple[Callable, tuple[int]] | None] = []
+        self._lent: list[tuple[int, tuple[int]]] = []
+        self._others: list[tuple[int, tuple[int], Callable]] = []
         slot = 0  # Taichi counts the arguments that are not compiled in
-        for value, argument in zip(arguments, primal.arguments, strict=True):
-            fixed = isinstance(argument.annotation, template)
-            self._setters.append(None if fixed else (_SETTERS[_kind(value, argument.annotation)], (slot,)))
-            slot += not fixed
+        for place, (value, argument) in enumerate(zip(arguments, primal.arguments, strict=True)):
+            if isinstance(argument.annotation, template):
+                continue
+            if hasattr(value, "tensor"):
+                self._lent.append((place, (slot,)))
+            else:
+                self._others.append((place, (slot,), _SETTERS[_kind(value, argument.annotation)]))
+            slot += 1
 
     def launch(self, program, arguments: tuple) -> None:
         """Hand the arguments over and go. (A context is good for one launch: CUDA's replaces its own pointers.)"""
         context = self._new_context()
-        for setter, value in zip(self._setters, arguments, strict=True):
-            if setter is not None:
-                setter[0](context, setter[1], value)
+        lend = context.set_arg_external_array_with_shape
+        for place, slot in self._lent:
+            array = arguments[place]
+            tensor = array.values if array.values is not None else array.tensor
+            lend(slot, tensor.data_ptr(), array.bytes, array.shape, 0)
+        for place, slot, setter in self._others:
+            setter(context, slot, arguments[place])
         program.launch_kernel(self._code, context)
 
 
 def _kind(value, annotation) -> str:
     if isinstance(value, Ndarray):
         return "array" if value.grad is None else "array with gradient"
-    if hasattr(value, "bind"):
-        return "lent array"
     return "real" if annotation in (ti.f16, ti.f32, ti.f64) or annotation is float else "integer"
 
 
@@ -102,7 +109,6 @@ _SETTERS: dict[str, Callable] = {
     "array with gradient": lambda context, index, array: context.set_arg_ndarray_with_grad(
         index, array.arr, array.grad.arr
     ),
-    "lent array": lambda context, index, array: array.bind(context, index),
     "integer": lambda context, index, number: context.set_arg_int(index, number),
     "real": lambda context, index, number: context.set_arg_float(index, float(number)),
 }

@@ -29,7 +29,7 @@ def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
 
     Values are non-negative ``int32``. A sum beyond 2³¹ − 1 is stored as 2³¹ − 1 at the end: the caller can tell.
     """
-    if lender() is not None and lender().sorts:
+    if lender() is not None and lender().sorts(n):
         lender().exclusive_scan(values, offsets, n)
         return
     chunk_size = _chunk_size(n)
@@ -37,16 +37,46 @@ def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
     _scan(values, offsets, int_array(chunks), n, chunks, chunk_size)
 
 
-def radix_sort(keys: ti.Ndarray, values: ti.Ndarray, n: int, bits: int) -> tuple[ti.Ndarray, ti.Ndarray]:
+def running_sums(values: ti.Ndarray, order: ti.Ndarray) -> ti.Ndarray:
+    """``exclusive_scan`` of the values taken in a given order: the offsets, n + 1 of them.
+
+    Args:
+        values: non-negative ``int32`` [C, N]. order: indices into them, counted in memory's order [n].
+    """
+    if lender() is not None:
+        return lender().running_sums(values, order)
+    n = order.shape[0]
+    ordered, offsets = int_scratch_array(n), int_scratch_array(n + 1)
+    _permute(n, values, values.shape[-1], order, ordered)
+    exclusive_scan(ordered, offsets, n)
+    return offsets
+
+
+def run_starts(keys: ti.Ndarray, runs: int) -> ti.Ndarray:
+    """Where each of the keys 0 … runs starts, or would start, in an array of sorted integers [runs + 1]."""
+    if lender() is not None:
+        return lender().run_starts(keys, runs)
+    starts = int_scratch_array(runs + 1)
+    _find_starts(keys, runs, starts)
+    return starts
+
+
+def radix_sort(keys: ti.Ndarray, values: ti.Ndarray | None, n: int, bits: int) -> tuple[ti.Ndarray, ti.Ndarray]:
     """Sort pairs by the lowest ``bits`` bits of their non-negative ``int32`` keys; equal keys keep their order.
+
+    Args:
+        values: None stands for 0, 1, … n - 1: the result is the order of the keys.
 
     Returns:
         The arrays with the sorted keys and values. The arrays passed in are overwritten; they may be the ones returned.
     """
+    if n > 0 and lender() is not None and lender().sorts(n):
+        return lender().radix_sort(keys, values, bits)
+    if values is None:
+        values = int_scratch_array(n)
+        _count_up(n, values)
     if n == 0:
         return keys, values
-    if lender() is not None and lender().sorts:
-        return lender().radix_sort(keys, values, n, bits)
     chunk_size = _chunk_size(n)
     chunks = (n + chunk_size - 1) // chunk_size
     counts, totals = int_array(chunks, DIGITS), int_array(DIGITS)
@@ -60,6 +90,40 @@ def radix_sort(keys: ti.Ndarray, values: ti.Ndarray, n: int, bits: int) -> tuple
 def _chunk_size(n: int) -> int:
     """Elements of a chunk. A GPU has a thread for each of many short ones; whoever adds them up does so serially."""
     return CHUNK if runs_on_cpu() else min(CHUNK, max(SHORTEST, math.isqrt(n)))
+
+
+@prepared
+@ti.kernel
+def _count_up(n: ti.i32, numbers: ti.types.ndarray(ndim=1)):
+    for i in range(n):
+        numbers[i] = i
+
+
+@prepared
+@ti.kernel
+def _permute(
+    n: ti.i32,
+    values: ti.types.ndarray(ndim=2),
+    row_length: ti.i32,
+    order: ti.types.ndarray(ndim=1),
+    permuted: ti.types.ndarray(ndim=1),
+):
+    for i in range(n):
+        permuted[i] = values[order[i] // row_length, order[i] % row_length]
+
+
+@prepared
+@ti.kernel
+def _find_starts(keys: ti.types.ndarray(ndim=1), runs: ti.i32, starts: ti.types.ndarray(ndim=1)):
+    for run in range(runs + 1):
+        low, high = 0, keys.shape[0]
+        while low < high:
+            middle = low + (high - low) // 2
+            if keys[middle] < run:
+                low = middle + 1
+            else:
+                high = middle
+        starts[run] = low
 
 
 @prepared

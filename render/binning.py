@@ -6,6 +6,7 @@ alone takes one or two passes where a combined key of tile and depth takes six. 
 gsplat; equal depths keep the order of the Gaussians.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,12 +15,15 @@ import taichi as ti
 from configs.errors import InputError
 from kernels.arrays import int_array, int_scratch_array
 from kernels.launch import prepared
-from kernels.sort import MAX_INT, exclusive_scan, radix_sort
+from kernels.sort import MAX_INT, radix_sort, run_starts, running_sums
 from render.blending import conic_at, cutoff_exponent, mean_at, meets, ridges
 from render.constants import TILE_SIZE
 
 ENTRY_BYTES = 16
 """A key and an id, and room to sort them into."""
+
+SMALL_LISTS = 2**20
+"""Bytes of lists that fit anywhere: asking the system takes longer than making them."""
 
 DEPTH_BITS = 31
 """The bits of a non-negative float32, which order like the numbers."""
@@ -52,7 +56,7 @@ def bin_gaussians(
     width: int,
     height: int,
     tile_size: int = TILE_SIZE,
-    memory: int | None = None,
+    available: Callable[[], int | None] = lambda: None,
     conics: ti.Ndarray | None = None,
     opacities: ti.Ndarray | None = None,
 ) -> Tiles:
@@ -61,37 +65,38 @@ def bin_gaussians(
     Args:
         means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
         conics, opacities: [C, N, 3] and [C, N]; without them a Gaussian is in all tiles of its box.
-        memory: bytes that the lists may take; None: no limit.
+        available: says how many bytes the lists may take; None: no limit.
 
     Raises:
-        InputError: more entries than 32-bit indices can count, or than ``memory`` holds.
+        InputError: more entries than 32-bit indices can count, or than are available.
     """
     columns, rows = -(-width // tile_size), -(-height // tile_size)
     pairs, tiles = cameras * n, cameras * rows * columns
     if pairs == 0:
         return Tiles(tile_size, columns, rows, int_array(cameras, n), int_array(tiles + 1), int_array(0), 0)
-    counts, offsets = int_scratch_array(cameras, n), int_scratch_array(tiles + 1)
-    keys, order = int_scratch_array(pairs), int_scratch_array(pairs)
+    counts, keys = int_scratch_array(cameras, n), int_scratch_array(pairs)
     exact = conics is not None and opacities is not None
     shapes = (conics, opacities) if exact else (means2d, depths)
     layout = (columns, rows, tile_size)
-    _count(exact, cameras, n, means2d, radii, *shapes, depths, counts, keys, order, *layout)
-    _, order = radix_sort(keys, order, pairs, DEPTH_BITS)
-    ordered_counts, starts = int_scratch_array(pairs), int_scratch_array(pairs + 1)
-    _gather(pairs, n, counts, order, ordered_counts)
-    exclusive_scan(ordered_counts, starts, pairs)
+    _count(exact, cameras, n, means2d, radii, *shapes, depths, counts, keys, *layout)
+    _, order = radix_sort(keys, None, pairs, DEPTH_BITS)
+    starts = running_sums(counts, order)
     entries = int(starts[pairs])
-    _expect_room(entries, counts, memory)
+    _expect_room(entries, counts, available)
+    if entries == 0:
+        return Tiles(tile_size, columns, rows, counts, int_array(tiles + 1), int_array(0), 0)
     tile_keys, ids = int_scratch_array(entries), int_scratch_array(entries)
     _emit(exact, pairs, n, means2d, radii, *shapes, order, starts, tile_keys, ids, *layout)
     tile_keys, ids = radix_sort(tile_keys, ids, entries, max(1, (tiles - 1).bit_length()))
-    _find_offsets(tiles, entries, tile_keys, offsets)
-    return Tiles(tile_size, columns, rows, counts, offsets, ids, entries)
+    return Tiles(tile_size, columns, rows, counts, run_starts(tile_keys, tiles), ids, entries)
 
 
-def _expect_room(entries: int, counts: ti.Ndarray, memory: int | None) -> None:
+def _expect_room(entries: int, counts: ti.Ndarray, available: Callable[[], int | None]) -> None:
     """Raise, with the number needed, unless the lists fit."""
     needed = entries * ENTRY_BYTES
+    if needed <= SMALL_LISTS:
+        return
+    memory = available()
     if entries < MAX_INT and (memory is None or needed <= memory):
         return
     exact = int(counts.to_numpy().sum(dtype=np.int64))
@@ -136,7 +141,6 @@ def _count(
     depths: ti.types.ndarray(ndim=2),
     counts: ti.types.ndarray(ndim=2),
     keys: ti.types.ndarray(ndim=1),
-    order: ti.types.ndarray(ndim=1),
     columns: ti.i32,
     rows: ti.i32,
     tile_size: ti.i32,
@@ -157,20 +161,6 @@ def _count(
             key = ti.bit_cast(ti.cast(depths[c, p], ti.f32), ti.i32)
         counts[c, p] = count
         keys[c * n + p] = key
-        order[c * n + p] = c * n + p
-
-
-@prepared
-@ti.kernel
-def _gather(
-    pairs: ti.i32,
-    n: ti.i32,
-    counts: ti.types.ndarray(ndim=2),
-    order: ti.types.ndarray(ndim=1),
-    ordered_counts: ti.types.ndarray(ndim=1),
-):
-    for i in range(pairs):
-        ordered_counts[i] = counts[order[i] // n, order[i] % n]
 
 
 @prepared
@@ -195,7 +185,7 @@ def _emit(
         if starts[i + 1] > starts[i]:
             c, p = order[i] // n, order[i] % n
             box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
-            place, end = starts[i], starts[i + 1]
+            place, end = ti.cast(starts[i], ti.i32), ti.cast(starts[i + 1], ti.i32)
             tiles_left = (box[1] - box[0]) * (box[3] - box[2])
             for row in range(box[2], box[3]):
                 for column in range(box[0], box[1]):
@@ -211,19 +201,3 @@ def _emit(
                         ids[place] = order[i]
                         place += 1
                     tiles_left -= 1
-
-
-@prepared
-@ti.kernel
-def _find_offsets(
-    tiles: ti.i32, entries: ti.i32, tile_keys: ti.types.ndarray(ndim=1), offsets: ti.types.ndarray(ndim=1)
-):
-    for tile in range(tiles + 1):
-        low, high = 0, entries
-        while low < high:
-            middle = low + (high - low) // 2
-            if tile_keys[middle] < tile:
-                low = middle + 1
-            else:
-                high = middle
-        offsets[tile] = low

@@ -10,7 +10,12 @@ colour, and T becomes (1 - alpha) T; where that would reach TRANSMITTANCE_MIN th
 
 import taichi as ti
 
-from render.constants import ALPHA_MIN, CUTOFF_SLACK, SPAN_SLACK
+from render.constants import ALPHA_MIN, CUTOFF_SLACK, EXPECTED_DEPTH_ALPHA_MIN, SPAN_SLACK
+
+DEPTHS = ("none", "accumulated", "expected")
+"""What an image's last channel may hold besides colours: nothing, Σ w z, Σ w z / Σ w; kernels get an index."""
+
+EXPECTED = DEPTHS.index("expected")
 
 
 @ti.func
@@ -68,6 +73,25 @@ def _safe_exponent(conic, d):
 def exponent_gradient(conic, d):
     """Derivative of sigma by the mean."""
     return ti.Vector([conic[0] * d[0] + conic[1] * d[1], conic[1] * d[0] + conic[2] * d[1]])
+
+
+@ti.func
+def depth_channel(kind, depth, alpha):
+    """What the image shows of an accumulated depth."""
+    if kind == EXPECTED:
+        depth /= ti.max(alpha, EXPECTED_DEPTH_ALPHA_MIN)
+    return depth
+
+
+@ti.func
+def depth_channel_adjoint(kind, bar, depth, alpha):
+    """Gradients of ``depth`` and ``alpha`` when ``bar`` is that of ``depth_channel``."""
+    bars = ti.Vector([bar, 0.0])
+    if kind == EXPECTED:
+        bars[0] = bar / ti.max(alpha, EXPECTED_DEPTH_ALPHA_MIN)
+        if alpha > EXPECTED_DEPTH_ALPHA_MIN:
+            bars[1] = -bars[0] * depth / alpha
+    return bars
 
 
 @ti.func

@@ -2,6 +2,8 @@
 
     image = Σ_i w_i c_i + T_end background        alpha = 1 - T_end        depth = Σ_i w_i z_i        w_i = alpha_i T_i
 
+The image's last channel may hold the depth, or the expected depth / alpha.
+
 (Kerbl et al., SIGGRAPH 2023, eq. 3; render/blending.py has alpha_i.) The adjoint goes back to front, with v the
 loss's derivative by the pixel's colour and T_i recovered by division:
 
@@ -11,6 +13,8 @@ loss's derivative by the pixel's colour and T_i recovered by division:
 
 One running number for each pixel, whatever the number of channels.
 """
+
+from collections.abc import Callable
 
 import taichi as ti
 
@@ -25,6 +29,7 @@ from kernels.arrays import (
     scratch_array,
 )
 from render.binning import Tiles, bin_gaussians
+from render.blending import DEPTHS
 from render.compositing_by_block import composite_by_block
 from render.compositing_by_block_adjoint import composite_by_block_grad, record_size, share_out_records
 from render.compositing_by_pixel import composite_by_pixel, composite_by_pixel_grad
@@ -40,7 +45,8 @@ class Compositing:
         colors_per_camera: whether ``colors`` has a row for each camera or one for all.
         projection: share its outputs, so that a tape leads from the image to the world; else they are new arrays.
         absgrad: also sum the absolute gradients of ``means2d`` over the pixels.
-        memory: bytes that the tile lists may take; more is an error. None: no limit.
+        available: says how many bytes the tile lists may take; more is an error. None: no limit.
+        depth: the image's channel after the colours: ``none``, ``accumulated`` or ``expected``.
         background_grad: whether the adjoint adds to the gradient of ``backgrounds``.
         threads: what composites: a thread a ``tile``, one a ``pixel``, a ``block`` of threads a tile; None chooses.
     """
@@ -58,30 +64,32 @@ class Compositing:
         projection: Projection | None = None,
         needs_grad: bool = True,
         absgrad: bool = False,
-        memory: int | None = None,
+        available: Callable[[], int | None] = lambda: None,
+        depth: str = "none",
         background_grad: bool = True,
         threads: str | None = None,
     ):
         self.cameras, self.n, self.channels, self.width, self.height = cameras, n, channels, width, height
-        self.tile_size, self.absgrad, self.memory = tile_size, absgrad, memory
+        self.tile_size, self.absgrad, self.available = tile_size, absgrad, available
         self.background_grad, self.threads = background_grad, threads or best_threads(tile_size, channels)
-        self.color_stride = int(colors_per_camera)
+        self.color_stride, self.depth_kind = int(colors_per_camera), DEPTHS.index(depth)
         self._take_or_make_inputs(projection, needs_grad)
         self.colors = real_array(cameras if colors_per_camera else 1, n, channels, needs_grad=needs_grad)
         """[C or 1, N, channels]."""
         self.backgrounds = real_array(cameras, channels, needs_grad=needs_grad)
         """Colour behind everything [C, channels]."""
-        self.image = scratch_array(cameras, height, width, channels, needs_grad=needs_grad)
+        self.image = scratch_array(cameras, height, width, channels + (depth != "none"), needs_grad=needs_grad)
+        """[C, height, width, channels], and the depth if there is one, unit length."""
         self.alphas = scratch_array(cameras, height, width, needs_grad=needs_grad)
-        self.depth_map = scratch_array(cameras, height, width, needs_grad=needs_grad)
-        """Accumulated depth Σ w z. Unit: length."""
         self.transmittances = scratch_array(cameras, height, width)
         """T_end of each pixel."""
+        self.depth_map = scratch_array(cameras, height, width) if depth == "expected" else self.transmittances
+        """Accumulated depth Σ w z, if the image has the expected; otherwise nothing looks here. Unit: length."""
         self.stops = int_scratch_array(cameras, height, width)
         """Entry of the tile lists from which on nothing reaches each pixel."""
         self.tiles: Tiles
         """The tile lists, made by ``composite``."""
-        self.means2d_abs = real_array(cameras, n, 2) if absgrad else real_array(1, 1, 2)
+        self.means2d_abs = real_array(cameras, n, 2) if absgrad else None
         """Σ over pixels of the absolute gradient of ``means2d``, made by ``composite_grad`` if ``absgrad``."""
 
     def _take_or_make_inputs(self, projection, needs_grad):
@@ -107,49 +115,54 @@ def best_threads(tile_size: int, channels: int) -> str:
 
 @ti.ad.grad_replaced
 def composite(b: Compositing) -> None:
-    """Make the tile lists, then ``image``, ``alphas`` and ``depth_map``."""
+    """Make the tile lists, then ``image`` and ``alphas``."""
     size, shapes = (b.width, b.height, b.tile_size), (b.conics, b.opacities2d)
-    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, *size, b.memory, *shapes)
+    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, *size, b.available, *shapes)
     gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
     rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids)
     outputs = (b.image, b.alphas, b.depth_map, b.transmittances, b.stops)
-    grid = (b.tiles.columns, b.tiles.rows)
+    grid, kinds = (b.tiles.columns, b.tiles.rows), (b.depth_kind, b.color_stride)
     if b.threads == "tile":
-        composite_by_tile(*gaussians, b.radii, *rest, *outputs, b.channels, b.color_stride, b.tile_size, *grid)
+        composite_by_tile(*gaussians, b.radii, *rest, *outputs, b.channels, *kinds, b.tile_size, *grid)
     elif b.threads == "pixel":
-        composite_by_pixel(*gaussians, *rest, *outputs, b.channels, b.color_stride, b.tile_size, *grid)
+        composite_by_pixel(*gaussians, *rest, *outputs, b.channels, *kinds, b.tile_size, *grid)
     else:
-        composite_by_block(b.channels, *gaussians, *rest, *outputs, b.color_stride, *grid)
+        composite_by_block(b.channels, *gaussians, *rest, *outputs, *kinds, *grid)
 
 
 @ti.ad.grad_for(composite)
 def composite_grad(b: Compositing) -> None:
     """Add to the gradients of ``means2d``, ``conics``, ``depths``, ``opacities2d``, ``colors``, ``backgrounds``."""
     gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
-    rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids, b.transmittances, b.stops)
-    outputs = (b.image.grad, b.alphas.grad, b.depth_map.grad)
+    rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids, b.transmittances, b.stops, b.depth_map)
+    outputs = (b.image.grad, b.alphas.grad)
     inputs = tuple(array.grad for array in (*gaussians, b.colors))
-    sizes = (b.channels, b.color_stride, b.tile_size, b.tiles.columns, b.tiles.rows)
+    sizes = (b.channels, b.depth_kind, b.color_stride, b.tile_size, b.tiles.columns, b.tiles.rows)
     if b.threads == "tile":
-        inputs += (b.backgrounds.grad, b.means2d_abs)
+        inputs += (b.backgrounds.grad, _absolute_grad(b))
         tiles = b.cameras * b.tiles.rows * b.tiles.columns
-        scratch = (scratch_array(b.cameras, b.height, b.width, 2), scratch_array(tiles, b.channels))
+        scratch = (scratch_array(b.cameras, b.height, b.width, 3), scratch_array(tiles, b.channels))
         composite_by_tile_grad(*gaussians, b.radii, *rest, *outputs, *inputs, *scratch, *sizes, b.absgrad)
     elif b.threads == "pixel":
-        inputs += (b.backgrounds.grad, b.means2d_abs)
+        inputs += (b.backgrounds.grad, _absolute_grad(b))
         composite_by_pixel_grad(*gaussians, *rest, *outputs, *inputs, *sizes, b.absgrad, b.background_grad)
     else:
         _composite_by_block_grad(b, gaussians, rest, outputs)
+
+
+def _absolute_grad(b: Compositing):
+    """``means2d_abs``, or an array that is left alone in its place."""
+    return b.means2d.grad if b.means2d_abs is None else b.means2d_abs
 
 
 def _composite_by_block_grad(b: Compositing, gaussians, rest, outputs) -> None:
     records = real_array(b.cameras * b.n, record_size(b.channels, b.absgrad))
     if not b.background_grad:
         claim_untouched([b.backgrounds.grad])  # it is left alone
-    layout = (b.color_stride, b.tiles.columns, b.tiles.rows, b.background_grad)
+    layout = (b.depth_kind, b.color_stride, b.tiles.columns, b.tiles.rows, b.background_grad)
     kind = (b.channels, b.absgrad)
     composite_by_block_grad(*kind, *gaussians, *rest, *outputs, b.backgrounds.grad, records, *layout)
-    rows = [b.means2d.grad, b.conics.grad, b.depths.grad, b.opacities2d.grad, b.colors.grad, b.means2d_abs]
+    rows = [b.means2d.grad, b.conics.grad, b.depths.grad, b.opacities2d.grad, b.colors.grad, _absolute_grad(b)]
     untouched = claim_untouched(rows)
     sizes = (b.cameras, b.n, b.color_stride)
     share_out_records(*kind, untouched, records, b.radii, b.conics, b.opacities2d, *rows, *sizes)

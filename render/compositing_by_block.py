@@ -9,7 +9,7 @@ import taichi as ti
 
 from kernels.launch import prepared
 from kernels.warps import WARP, any_lane, first_vote, votes
-from render.blending import conic_at, cutoff_exponent, falloff_exponent, meets, ridges
+from render.blending import EXPECTED, conic_at, cutoff_exponent, depth_channel, falloff_exponent, meets, ridges
 from render.constants import ALPHA_MAX, ALPHA_MIN, CUTOFF_SLACK, TILE_SIZE, TRANSMITTANCE_MIN
 
 BLOCK = TILE_SIZE * TILE_SIZE
@@ -98,6 +98,7 @@ def composite_by_block(
     depth_map: ti.types.ndarray(ndim=3),
     transmittances: ti.types.ndarray(ndim=3),
     stops: ti.types.ndarray(ndim=3),
+    depth_kind: ti.i32,
     color_stride: ti.i32,
     columns: ti.i32,
     rows: ti.i32,
@@ -150,6 +151,9 @@ def composite_by_block(
             for j in ti.static(range(channels)):
                 image[c, y, x, j] = total[j] + transmittance * backgrounds[c, j]
             alphas[c, y, x] = 1.0 - transmittance
-            depth_map[c, y, x] = depth
+            if depth_kind != 0:
+                image[c, y, x, channels] = depth_channel(depth_kind, depth, 1.0 - transmittance)
+            if depth_kind == EXPECTED:
+                depth_map[c, y, x] = depth
             transmittances[c, y, x] = transmittance
             stops[c, y, x] = stop

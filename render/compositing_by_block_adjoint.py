@@ -3,7 +3,7 @@
 A warp adds up what a Gaussian gets from its patch as moments of sigma_bar, and adds all of them to the Gaussian's
 record in one operation:
 
-    Σ sigma_bar (1, dx, dy, dx², dx dy, dy²),   Σ w depth_map_bar,   Σ w image_bar,   and if asked for Σ |mean2d_bar|
+    Σ sigma_bar (1, dx, dy, dx², dx dy, dy²),   Σ w depth_bar,   Σ w image_bar,   and if asked for Σ |mean2d_bar|
 
 What they say about means, conics and opacities is worked out once for each Gaussian afterwards.
 """
@@ -12,7 +12,7 @@ import taichi as ti
 
 from kernels.launch import prepared
 from kernels.warps import WARP, any_lane, first_vote, kept_sum, lane_max, lane_sum, spread_sums
-from render.blending import conic_at, exponent_gradient
+from render.blending import conic_at, depth_channel_adjoint, exponent_gradient
 from render.compositing_by_block import (
     BLOCK,
     PATCH_ROWS,
@@ -56,11 +56,12 @@ def composite_by_block_grad(
     ids: ti.types.ndarray(ndim=1),
     transmittances: ti.types.ndarray(ndim=3),
     stops: ti.types.ndarray(ndim=3),
+    depth_map: ti.types.ndarray(ndim=3),
     image_bar: ti.types.ndarray(ndim=4),
     alphas_bar: ti.types.ndarray(ndim=3),
-    depth_map_bar: ti.types.ndarray(ndim=3),
     backgrounds_bar: ti.types.ndarray(ndim=2),
     records: ti.types.ndarray(ndim=2),
+    depth_kind: ti.i32,
     color_stride: ti.i32,
     columns: ti.i32,
     rows: ti.i32,
@@ -86,7 +87,12 @@ def composite_by_block_grad(
             y = top + r
             if x < transmittances.shape[2] and y < transmittances.shape[1]:
                 transmittance[r], stop[r] = transmittances[c, y, x], stops[c, y, x]
-                depth_b[r], behind[r] = depth_map_bar[c, y, x], -alphas_bar[c, y, x]
+                behind[r] = -alphas_bar[c, y, x]
+                if depth_kind != 0:
+                    shown_b, alpha = image_bar[c, y, x, channels], 1.0 - transmittance[r]
+                    shares = depth_channel_adjoint(depth_kind, shown_b, depth_map[c, y, x], alpha)
+                    depth_b[r] = shares[0]
+                    behind[r] -= shares[1]
                 for j in ti.static(range(channels)):
                     bars[r, j] = image_bar[c, y, x, j]
                     behind[r] += backgrounds[c, j] * bars[r, j]

@@ -7,7 +7,17 @@ The adjoint walks the list back to front and adds to each Gaussian's gradient wi
 import taichi as ti
 
 from kernels.launch import prepared
-from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, locate_pixel, mean_at
+from render.blending import (
+    EXPECTED,
+    conic_at,
+    cutoff_exponent,
+    depth_channel,
+    depth_channel_adjoint,
+    exponent_gradient,
+    falloff_exponent,
+    locate_pixel,
+    mean_at,
+)
 from render.constants import ALPHA_MAX, ALPHA_MIN, CHANNELS_IN_REGISTERS, CUTOFF_SLACK, TRANSMITTANCE_MIN
 
 
@@ -28,6 +38,7 @@ def composite_by_pixel(
     transmittances: ti.types.ndarray(ndim=3),
     stops: ti.types.ndarray(ndim=3),
     channels: ti.i32,
+    depth_kind: ti.i32,
     color_stride: ti.i32,
     tile_size: ti.i32,
     columns: ti.i32,
@@ -64,7 +75,10 @@ def composite_by_pixel(
                         image[c, y, x, first + j] = total[j] + transmittance * backgrounds[c, first + j]
                 if chunk == 0:
                     alphas[c, y, x] = 1.0 - transmittance
-                    depth_map[c, y, x] = depth
+                    if depth_kind != 0:
+                        image[c, y, x, channels] = depth_channel(depth_kind, depth, 1.0 - transmittance)
+                    if depth_kind == EXPECTED:
+                        depth_map[c, y, x] = depth
                     transmittances[c, y, x] = transmittance
                     stops[c, y, x] = stop
 
@@ -82,9 +96,9 @@ def composite_by_pixel_grad(
     ids: ti.types.ndarray(ndim=1),
     transmittances: ti.types.ndarray(ndim=3),
     stops: ti.types.ndarray(ndim=3),
+    depth_map: ti.types.ndarray(ndim=3),
     image_bar: ti.types.ndarray(ndim=4),
     alphas_bar: ti.types.ndarray(ndim=3),
-    depth_map_bar: ti.types.ndarray(ndim=3),
     means2d_bar: ti.types.ndarray(ndim=3),
     conics_bar: ti.types.ndarray(ndim=3),
     depths_bar: ti.types.ndarray(ndim=2),
@@ -93,6 +107,7 @@ def composite_by_pixel_grad(
     backgrounds_bar: ti.types.ndarray(ndim=2),
     means2d_abs: ti.types.ndarray(ndim=3),
     channels: ti.i32,
+    depth_kind: ti.i32,
     color_stride: ti.i32,
     tile_size: ti.i32,
     columns: ti.i32,
@@ -111,6 +126,12 @@ def composite_by_pixel_grad(
                 behind += backgrounds[c, channel] * bar
                 if background_wanted != 0:
                     backgrounds_bar[c, channel] += transmittance * bar
+            depth_map_b = 0.0
+            if depth_kind != 0:
+                bar = image_bar[c, y, x, channels]
+                bars = depth_channel_adjoint(depth_kind, bar, depth_map[c, y, x], 1.0 - transmittance)
+                depth_map_b = bars[0]
+                behind -= bars[1]
             behind *= transmittance
             count = stops[c, y, x] - offsets[tile]
             for step in range(count):
@@ -125,7 +146,6 @@ def composite_by_pixel_grad(
                         share = 1.0 / (1.0 - alpha)
                         transmittance *= share
                         weight = alpha * transmittance
-                        depth_map_b = depth_map_bar[c, y, x]
                         value = depths[c, p] * depth_map_b
                         for channel in range(channels):
                             bar = image_bar[c, y, x, channel]

@@ -8,7 +8,16 @@ import taichi as ti
 
 from kernels.arrays import heavy_block_dim
 from kernels.launch import prepared
-from render.blending import conic_at, cutoff_exponent, exponent_gradient, falloff_exponent, mean_at
+from render.blending import (
+    EXPECTED,
+    conic_at,
+    cutoff_exponent,
+    depth_channel,
+    depth_channel_adjoint,
+    exponent_gradient,
+    falloff_exponent,
+    mean_at,
+)
 from render.constants import (
     ALPHA_MAX,
     ALPHA_MIN,
@@ -77,8 +86,8 @@ def _clear_tile(
     area,
     end,
     channels,
+    depth_kind,
     image: ti.template(),
-    depth_map: ti.template(),
     transmittances: ti.template(),
     stops: ti.template(),
 ):
@@ -88,21 +97,24 @@ def _clear_tile(
         for x in range(area[1], area[2]):
             transmittances[c, y, x] = 1.0
             stops[c, y, x] = end
-            depth_map[c, y, x] = 0.0
             for channel in range(channels):
                 image[c, y, x, channel] = 0.0
+            if depth_kind != 0:
+                image[c, y, x, channels] = 0.0
 
 
 @ti.func
-def _add_background(
+def _finish_tile(
     area,
     channels,
+    depth_kind,
     backgrounds: ti.template(),
     image: ti.template(),
     alphas: ti.template(),
+    depth_map: ti.template(),
     transmittances: ti.template(),
 ):
-    """After the last Gaussian: what light is left comes from the background."""
+    """After the last Gaussian: what light is left comes from the background; the depth channel."""
     c = area[0]
     for y in range(area[3], area[4]):
         for x in range(area[1], area[2]):
@@ -110,6 +122,10 @@ def _add_background(
             alphas[c, y, x] = 1.0 - transmittance
             for channel in range(channels):
                 image[c, y, x, channel] = image[c, y, x, channel] + transmittance * backgrounds[c, channel]
+            if depth_kind == EXPECTED:
+                depth = image[c, y, x, channels]
+                depth_map[c, y, x] = depth
+                image[c, y, x, channels] = depth_channel(depth_kind, depth, 1.0 - transmittance)
 
 
 @prepared
@@ -130,6 +146,7 @@ def composite_by_tile(
     transmittances: ti.types.ndarray(ndim=3),
     stops: ti.types.ndarray(ndim=3),
     channels: ti.i32,
+    depth_kind: ti.i32,
     color_stride: ti.i32,
     tile_size: ti.i32,
     columns: ti.i32,
@@ -145,7 +162,7 @@ def composite_by_tile(
         area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile + 1]
-        _clear_tile(area, end, channels, image, depth_map, transmittances, stops)
+        _clear_tile(area, end, channels, depth_kind, image, transmittances, stops)
         open_pixels = (area[2] - area[1]) * (area[4] - area[3])
         k = begin
         while k < end and open_pixels > 0:
@@ -169,12 +186,13 @@ def composite_by_tile(
                             else:
                                 weight = alpha * transmittance
                                 transmittances[c, y, x] = after
-                                depth_map[c, y, x] = depth_map[c, y, x] + weight * depth
+                                if depth_kind != 0:
+                                    image[c, y, x, channels] = image[c, y, x, channels] + weight * depth
                                 for channel in range(channels):
                                     color = colors[c * color_stride, p, channel]
                                     image[c, y, x, channel] = image[c, y, x, channel] + weight * color
             k += 1
-        _add_background(area, channels, backgrounds, image, alphas, transmittances)
+        _finish_tile(area, channels, depth_kind, backgrounds, image, alphas, depth_map, transmittances)
 
 
 @ti.func
@@ -182,15 +200,17 @@ def _background_adjoint(
     tile,
     area,
     channels,
+    depth_kind,
     backgrounds: ti.template(),
     transmittances: ti.template(),
+    depth_map: ti.template(),
     image_bar: ti.template(),
     alphas_bar: ti.template(),
     backgrounds_bar: ti.template(),
     running: ti.template(),
     color_sums: ti.template(),
 ):
-    """The background's gradient, and each pixel's running transmittance and ``behind`` at the end of its list."""
+    """The background's gradient; each pixel's transmittance and ``behind`` at the end of its list, depth_bar."""
     c = area[0]
     for channel in range(channels):
         color_sums[tile, channel] = 0.0
@@ -202,8 +222,15 @@ def _background_adjoint(
                 bar = image_bar[c, y, x, channel]
                 behind += backgrounds[c, channel] * bar
                 color_sums[tile, channel] = color_sums[tile, channel] + transmittance * bar
+            depth_bar = 0.0
+            if depth_kind != 0:
+                bar = image_bar[c, y, x, channels]
+                bars = depth_channel_adjoint(depth_kind, bar, depth_map[c, y, x], 1.0 - transmittance)
+                depth_bar = bars[0]
+                behind -= bars[1]
             running[c, y, x, 0] = transmittance
             running[c, y, x, 1] = transmittance * behind
+            running[c, y, x, 2] = depth_bar
     for channel in range(channels):
         backgrounds_bar[c, channel] += color_sums[tile, channel]
 
@@ -222,9 +249,9 @@ def composite_by_tile_grad(
     ids: ti.types.ndarray(ndim=1),
     transmittances: ti.types.ndarray(ndim=3),
     stops: ti.types.ndarray(ndim=3),
+    depth_map: ti.types.ndarray(ndim=3),
     image_bar: ti.types.ndarray(ndim=4),
     alphas_bar: ti.types.ndarray(ndim=3),
-    depth_map_bar: ti.types.ndarray(ndim=3),
     means2d_bar: ti.types.ndarray(ndim=3),
     conics_bar: ti.types.ndarray(ndim=3),
     depths_bar: ti.types.ndarray(ndim=2),
@@ -235,6 +262,7 @@ def composite_by_tile_grad(
     running: ti.types.ndarray(ndim=4),
     color_sums: ti.types.ndarray(ndim=2),
     channels: ti.i32,
+    depth_kind: ti.i32,
     color_stride: ti.i32,
     tile_size: ti.i32,
     columns: ti.i32,
@@ -258,8 +286,10 @@ def composite_by_tile_grad(
             tile,
             area,
             channels,
+            depth_kind,
             backgrounds,
             transmittances,
+            depth_map,
             image_bar,
             alphas_bar,
             backgrounds_bar,
@@ -289,7 +319,7 @@ def composite_by_tile_grad(
                             share = 1.0 / (1.0 - alpha)
                             transmittance = running[c, y, x, 0] * share
                             weight = alpha * transmittance
-                            depth_map_b = depth_map_bar[c, y, x]
+                            depth_map_b = running[c, y, x, 2]
                             value = depth * depth_map_b
                             for channel in range(channels):
                                 bar = image_bar[c, y, x, channel]

@@ -50,7 +50,7 @@ def _make_renderer(m):
     projection.viewmats.from_numpy(viewmats.numpy())
     projection.Ks.from_numpy(Ks.numpy())
     projection.opacities.fill(pipeline.UPSAMPLE.opacity)
-    return projection, Compositing(2, m, 3, pipeline.WIDTH, pipeline.HEIGHT, projection=projection)
+    return projection, Compositing(2, m, 3, pipeline.WIDTH, pipeline.HEIGHT, projection=projection, depth="accumulated")
 
 
 @ti.kernel
@@ -88,12 +88,11 @@ def test_the_tape_equals_torch():
     solver = Solver(pipeline.CONFIG)
     rollout, gaussians = _make_rollout(solver, inputs), _make_gaussians(surface, n)
     projection, compositing = _make_renderer(gaussians.m)
-    outputs = (compositing.image, compositing.depth_map, compositing.alphas)
+    outputs = (compositing.image, compositing.alphas)
     fields = [ti.field(real_dtype(), array.shape, needs_grad=True) for array in outputs]
-    # torch's image carries the depth as its fourth channel
     both = pipeline.pattern(torch.zeros(2, pipeline.HEIGHT, pipeline.WIDTH, 4, dtype=torch.float64))
     alpha = pipeline.pattern(torch.zeros(2, pipeline.HEIGHT, pipeline.WIDTH, 1, dtype=torch.float64))
-    weights = [from_numpy(w.numpy()) for w in (both[..., :3].contiguous(), both[..., 3].contiguous(), alpha[..., 0])]
+    weights = [from_numpy(w.numpy()) for w in (both, alpha[..., 0])]
     loss = ti.field(real_dtype(), (), needs_grad=True)
     x, f_total = real_array(n, 3, needs_grad=True), real_array(n, 3, 3, needs_grad=True)
 

@@ -1,10 +1,14 @@
 """Prefix sum and radix sort against NumPy."""
 
+import contextlib
+
 import numpy as np
 import pytest
+import taichi as ti
+import torch
 
 from kernels.arrays import from_numpy, int_array
-from kernels.sort import CHUNK, MAX_INT, exclusive_scan, radix_sort
+from kernels.sort import CHUNK, MAX_INT, exclusive_scan, radix_sort, run_starts, running_sums
 
 
 def check_scan(n):
@@ -43,6 +47,49 @@ def test_scan_saturates_instead_of_wrapping_around():
 @pytest.mark.parametrize(("n", "bits"), [(1, 31), (CHUNK, 8), (CHUNK + 1, 9), (50_000, 31), (50_000, 3)])
 def test_sort_is_stable(n, bits):
     check_sort(n, bits)
+
+
+@pytest.fixture(params=[False, True], ids=["our kernels", "torch"])
+def lent(request):
+    """With Taichi's memory and with torch's, which sorts few keys itself."""
+    from bridge.lent_memory import launches
+
+    with launches() if request.param else contextlib.nullcontext():
+        yield
+
+
+@pytest.mark.parametrize(("n", "bits"), [(1, 31), (4096, 31), (4097, 31), (3000, 3), (3000, 14), (3000, 15)])
+def test_the_order_of_keys(lent, n, bits):
+    keys = np.random.default_rng(n).integers(0, 2**bits, n).astype(np.int32)
+    keys[0] = 2**bits - 1
+    sorted_keys, order = radix_sort(filled(keys), None, n, bits)
+    expected = np.argsort(keys, kind="stable")
+    np.testing.assert_array_equal(order.to_numpy(), expected)
+    starts = run_starts(sorted_keys, 100)
+    np.testing.assert_array_equal(starts.to_numpy(), np.searchsorted(keys[expected], np.arange(101)))
+
+
+def test_the_number_after_the_last_short_key(lent):
+    keys = np.array([0, 2**14 - 1], np.int32)
+    sorted_keys, _ = radix_sort(filled(keys), None, 2, 14)
+    assert run_starts(sorted_keys, 2**14).to_numpy()[[0, 1, -2, -1]].tolist() == [0, 1, 1, 2]
+
+
+def test_running_sums(lent):
+    rng = np.random.default_rng(0)
+    values, order = rng.integers(0, 9, (3, 50)).astype(np.int32), rng.permutation(150).astype(np.int32)
+    sums = running_sums(filled(values), filled(order))
+    np.testing.assert_array_equal(sums.to_numpy(), np.concatenate([[0], np.cumsum(values.ravel()[order])]))
+
+
+def filled(values):
+    """An array of the memory in use."""
+    array = int_array(*values.shape)
+    if isinstance(array, ti.Ndarray):
+        array.from_numpy(values)
+    else:
+        array.adopt(torch.from_numpy(values.copy()))
+    return array
 
 
 @pytest.mark.runtime("vulkan", "float32")

@@ -20,22 +20,22 @@ def numpy_scene():
     return {name: value.numpy() for name, value in scene.items() if not isinstance(value, int)}
 
 
-def make_stages(scene, threads):
+def make_stages(scene, threads, **options):
     projection = Projection(CAMERAS, N, ProjectionSettings(WIDTH, HEIGHT))
     for name in ("means", "covars", "opacities", "viewmats", "Ks"):
         getattr(projection, name).from_numpy(scene[name])
-    stage = Compositing(CAMERAS, N, CHANNELS, WIDTH, HEIGHT, projection=projection, threads=threads, absgrad=True)
+    stage = Compositing(CAMERAS, N, CHANNELS, WIDTH, HEIGHT, projection=projection, threads=threads, **options)
     stage.colors.from_numpy(scene["colors"][None])
     stage.backgrounds.from_numpy(scene["backgrounds"])
     return projection, stage
 
 
-def evaluate(threads):
+def evaluate(threads, depth):
     scene, rng = numpy_scene(), np.random.default_rng(0)
-    projection, stage = make_stages(scene, threads)
+    projection, stage = make_stages(scene, threads, absgrad=True, depth=depth)
     project(projection)
     composite(stage)
-    outputs = (stage.image, stage.alphas, stage.depth_map)
+    outputs = (stage.image, stage.alphas)
     for array in outputs:
         array.grad.from_numpy(rng.normal(size=array.shape))
     composite_grad(stage)
@@ -45,8 +45,9 @@ def evaluate(threads):
     return [array.to_numpy() for array in (*outputs, *gradients, stage.means2d_abs)]
 
 
-def test_threads_by_tile_and_by_pixel_agree():
-    for by_tile, by_pixel in zip(evaluate("tile"), evaluate("pixel"), strict=True):
+@pytest.mark.parametrize("depth", ["none", "accumulated", "expected"])
+def test_threads_by_tile_and_by_pixel_agree(depth):
+    for by_tile, by_pixel in zip(evaluate("tile", depth), evaluate("pixel", depth), strict=True):
         np.testing.assert_allclose(by_pixel, by_tile, rtol=0, atol=1e-11 * np.abs(by_tile).max())
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.runtime("cuda", "float32")
 INPUTS = ("means2d", "conics", "depths", "opacities2d", "colors", "backgrounds")
 
 
-def evaluate(scene, threads):
+def evaluate(scene, threads, depth):
     """Every output and gradient by name, for random gradients of the outputs."""
     rng = np.random.default_rng(0)
     (cameras, channels), n = scene["backgrounds"].shape, len(scene["means"])
@@ -22,12 +22,12 @@ def evaluate(scene, threads):
     projection = Projection(cameras, n, ProjectionSettings(*size))
     for name in ("means", "covars", "opacities", "viewmats", "Ks"):
         getattr(projection, name).from_numpy(scene[name].float().numpy())
-    stage = Compositing(cameras, n, channels, *size, projection=projection, threads=threads, absgrad=True)
+    stage = Compositing(cameras, n, channels, *size, projection=projection, threads=threads, absgrad=True, depth=depth)
     stage.colors.from_numpy(scene["colors"].float().numpy()[None])
     stage.backgrounds.from_numpy(scene["backgrounds"].float().numpy())
     project(projection)
     composite(stage)
-    outputs = {name: getattr(stage, name) for name in ("image", "alphas", "depth_map")}
+    outputs = {name: getattr(stage, name) for name in ("image", "alphas")}
     for array in outputs.values():
         array.grad.from_numpy(rng.normal(size=array.shape).astype(np.float32))
     composite_grad(stage)
@@ -36,8 +36,8 @@ def evaluate(scene, threads):
     return {name: array.to_numpy() for name, array in arrays.items()}
 
 
-def compare(scene):
-    block, pixel = evaluate(scene, "block"), evaluate(scene, "pixel")
+def compare(scene, depth="accumulated"):
+    block, pixel = evaluate(scene, "block", depth), evaluate(scene, "pixel", depth)
     assert np.abs(pixel["image"]).max() > 0
     for name, expected in pixel.items():
         if name.endswith("grad"):
@@ -50,6 +50,11 @@ def compare(scene):
 @pytest.mark.parametrize("channels", [1, 3, 4, 8])
 def test_channels_and_cameras(channels):
     compare(random_scene(n=60, cameras=3, channels=channels))
+
+
+@pytest.mark.parametrize("depth", ["none", "expected"])
+def test_depths(depth):
+    compare(random_scene(n=60), depth)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1, 1), (16, 16), (17, 33), (50, 3)])

@@ -228,7 +228,16 @@ def broken(name, index, value):
         (lambda: dict(covars=None), "quats is a NoneType"),
         (lambda: dict(backgrounds=torch.zeros(2, 4)), r"backgrounds has shape \(2, 4\); expected \(2, 3\)"),
         (lambda: dict(means=torch.zeros(40, 3, dtype=torch.int32)), "means has dtype torch.int32"),
+        (lambda: dict(colors=torch.zeros(40, 3, dtype=torch.bfloat16)), "colors has dtype torch.bfloat16"),
+        (
+            lambda: dict(colors=torch.zeros(40, 3, device="meta")),
+            "colors is on meta, means on cpu; expected one device",
+        ),
+        (lambda: dict(viewmats=torch.zeros(2, 3, 4)), r"viewmats has shape \(2, 3, 4\); expected \(C, 4, 4\)"),
+        (lambda: dict(means=[1.0, 2.0, 3.0]), r"means is a list; expected a torch.Tensor \(N, 3\)"),
         (lambda: broken("means", (7, 1), torch.nan), r"means is not finite in 1 entries, first at index \(7, 1\)"),
+        (lambda: broken("opacities", 5, -torch.inf), r"opacities is not finite in 1 entries, first at index \(5,\)"),
+        (lambda: broken("Ks", (0, 0, 2), torch.nan), r"Ks is not finite in 1 entries, first at index \(0, 0, 2\)"),
         (lambda: broken("covars", (3, 0, 0), torch.inf), r"covars is not finite .* \(3, 0, 0\)"),
         (lambda: broken("Ks", (1, 0, 0), 0.0), r"Ks\[1\] has focal lengths"),
         (lambda: broken("viewmats", (1, slice(0, 3), 2), 0.0), r"viewmats\[1\] is singular"),
@@ -307,14 +316,20 @@ def test_too_little_memory_says_how_much(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr("bridge.compositing.available_bytes", lambda: 1000)
         with pytest.raises(
-            InputError, match=r"tiles 51200 times, which takes 0.00 GiB, of which 0.00 GiB are available"
+            InputError, match=r"tiles 204800 times, which takes 0.00 GiB, of which 0.00 GiB are available"
         ):
-            draw(scene)
+            draw(scene, tile_size=8)
         patch.setattr("bridge.memory.available_bytes", lambda: 2**20)
         with pytest.raises(
             InputError, match=r"1 images of 256×256 pixels .* need about 0.01 GiB of memory; 0.00 GiB are"
         ):
             draw(scene)
+
+
+def test_squares_beyond_float32s_reach_are_no_mistake():
+    scene = {**random_scene(n=3), "far_plane": 1e38}
+    scene["means"] = torch.full((3, 3), 1e30)
+    assert draw(scene)[0].isfinite().all()
 
 
 @pytest.mark.runtime("cpu", "float32")

@@ -111,6 +111,22 @@ def test_broken_files_are_refused(tmp_path):
     (tmp_path / "short.ply").write_bytes(whole[:-10])
     with pytest.raises(InputError, match="not a readable"):
         load_splats(tmp_path / "short.ply")
+    (tmp_path / "header.ply").write_bytes(whole[:200])
+    with pytest.raises(InputError, match="not a readable"):
+        load_splats(tmp_path / "header.ply")
+    ply = PlyData.read(str(tmp_path / "a.ply"), mmap=False)
+    ply.text = True
+    ply.write(str(tmp_path / "ascii.ply"))
+    (tmp_path / "ascii.ply").write_text("\n".join((tmp_path / "ascii.ply").read_text().splitlines()[:-2]))
+    with pytest.raises(InputError, match="not a readable"):
+        load_splats(tmp_path / "ascii.ply")
+    ply["vertex"]["x"][2] = np.nan
+    ply.write(str(tmp_path / "nan.ply"))
+    with pytest.raises(InputError, match=r"means is not finite, first at index \(2, 0\)"):
+        load_splats(tmp_path / "nan.ply")
+    (tmp_path / "mesh.ply").write_text("ply\nformat ascii 1.0\nelement face 0\nproperty int a\nend_header\n")
+    with pytest.raises(InputError, match="not a readable"):
+        load_splats(tmp_path / "mesh.ply")
     (tmp_path / "foreign.ply").write_bytes(whole.replace(b"scale_1", b"other_1"))
     with pytest.raises(InputError, match="lacks scale_1"):
         load_splats(tmp_path / "foreign.ply")

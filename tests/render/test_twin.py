@@ -90,6 +90,23 @@ def test_fisheye_on_its_axis_is_a_pinhole():
     torch.testing.assert_close(*gradients, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["random", "saturated", "opacity 0 and 1", "larger than the screen"])
+def test_expected_depth(name):
+    """The depth channel divided by alpha, 0 where nothing is seen, and its gradients."""
+    ours, reference = (leaves(random_scene() if name == "random" else special(name)) for _ in range(2))
+    image, alpha, _ = rasterization(quats=None, scales=None, **ours, render_mode="RGB+ED")
+    expected, expected_alpha = twin(reference)
+    depth = torch.where(expected_alpha > 0, expected[..., -1:] / expected_alpha.clamp(min=1e-10), 0.0)
+    expected = torch.cat([expected[..., :-1], depth], dim=-1)
+    assert (image - expected).abs().max() <= 1e-8
+    seeds = torch.randn(image.shape, dtype=torch.float64), torch.randn(alpha.shape, dtype=torch.float64)
+    ((image * seeds[0]).sum() + (alpha * seeds[1]).sum()).backward()
+    ((expected * seeds[0]).sum() + (expected_alpha * seeds[1]).sum()).backward()
+    for tensor in TENSORS:
+        difference = (ours[tensor].grad - reference[tensor].grad).norm()
+        assert difference <= 1e-8 * max(float(reference[tensor].grad.norm()), 1e-6), tensor
+
+
 def test_colors_of_each_camera():
     scene = random_scene(cameras=3)
     scene["colors"] = torch.rand(3, 40, 3, dtype=torch.float64)
