@@ -39,14 +39,14 @@ class TorchArray:
     """
 
     __slots__ = (
-        *("_count", "_grad", "_program", "_taichi_dtype", "_zeroed"),
+        *("_count", "_grad", "_program", "_type", "_zeroed"),
         *("bytes", "device", "dtype", "kind", "needs_grad", "shape", "values"),
     )
 
     def __init__(self, dtype, shape: tuple[int, ...], lender: "TorchMemory", zeroed: bool, needs_grad: bool = False):
-        self.dtype, item_bytes, kinds = TYPES[dtype]
+        self._type, item_bytes, kinds = TYPES[dtype]
         self.shape, self.needs_grad, self.device, self.kind = shape, needs_grad, lender.device, kinds[len(shape)]
-        self._zeroed, self._count, self._taichi_dtype = zeroed, prod(shape), dtype
+        self._zeroed, self._count, self.dtype = zeroed, prod(shape), dtype
         self.bytes = self._count * item_bytes
         self.values: torch.Tensor | None = None
         """The tensor, if there is one already."""
@@ -57,7 +57,7 @@ class TorchArray:
     def grad(self) -> "TorchArray | None":
         """Its gradient, zero at first; None if it has none."""
         if self._grad is None and self.needs_grad:
-            self._grad = TorchArray(self._taichi_dtype, self.shape, _MEMORY[self.device], zeroed=True)
+            self._grad = TorchArray(self.dtype, self.shape, _MEMORY[self.device], zeroed=True)
         return self._grad
 
     @property
@@ -65,7 +65,7 @@ class TorchArray:
         """The values; what Taichi itself takes for the array."""
         if self.values is None:
             make = torch.zeros if self._zeroed else torch.empty
-            self.values = make(self.shape, dtype=self.dtype, device=self.device)
+            self.values = make(self.shape, dtype=self._type, device=self.device)
         return self.values
 
     @property
@@ -86,8 +86,8 @@ class TorchArray:
             raise ValueError(f"adopt: the tensor has shape {tuple(tensor.shape)}, the array {self.shape}")
         if tensor.requires_grad:
             tensor = tensor.detach()
-        if tensor.dtype != self.dtype or tensor.device.type != self.device or not tensor.is_contiguous():
-            tensor = tensor.to(self.device, self.dtype).contiguous()
+        if tensor.dtype != self._type or tensor.device.type != self.device or not tensor.is_contiguous():
+            tensor = tensor.to(self.device, self._type).contiguous()
         self.values = tensor
 
     def forget(self) -> None:
@@ -104,7 +104,7 @@ class TorchArray:
         return self.tensor[index].item()
 
     def from_numpy(self, values) -> None:
-        self.adopt(torch.tensor(values, dtype=DTYPES[self.dtype], device=self._device))
+        self.adopt(torch.tensor(values, dtype=self._type, device=self.device))
 
     def to_numpy(self):
         return self.tensor.cpu().numpy()
