@@ -119,6 +119,10 @@ class SurfaceUpsampler(nn.Module):
     def _body(self, x: Tensor, F: Tensor | None) -> tuple[Body, float, float]:
         """The particles in float64, their spacing at rest, and how much longer lengths are now."""
         positions = x.cpu().double().numpy()
+        if len(x) > 1 and not np.ptp(positions, axis=0).any():
+            raise InputError(
+                f"SurfaceUpsampler: x has all {len(x)} particles in one place; expected distinct positions"
+            )
         deformations = np.tile(np.eye(3), (len(x), 1, 1)) if F is None else F.cpu().double().numpy()
         det = np.linalg.det(deformations)
         if not (det > 0).all():

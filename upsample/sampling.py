@@ -101,7 +101,7 @@ def sample_children(
 
 def _check(body: Body, k: int) -> None:
     if len(body.x) < k:
-        raise InputError(f"sample_children: there are {len(body.x)} particles; expected at least k_F, {k}")
+        raise InputError(f"sample_children: there are {len(body.x)} particles; expected at least k_F, {k}, or no M")
     det = np.linalg.det(body.F)
     if not (det > 0).all():
         raise InputError(f"sample_children: det F is {det.min():.3g} at particle {det.argmin()}; expected > 0")

@@ -199,6 +199,19 @@ def test_errors():
     assert config.upsample.M == 5000
 
 
+def test_particles_in_one_place_and_one_particle():
+    one = torch.zeros(1, 3, dtype=torch.float64)
+    with pytest.raises(InputError, match="there are 1 particles; expected at least k_F, 16, or no M"):
+        upsampler().detect(one)
+    together = one.repeat(40, 1)
+    for m in (None, M):
+        with pytest.raises(InputError, match="x has all 40 particles in one place; expected distinct positions"):
+            upsampler(M=m).detect(together)
+    pairs = torch.cat([block()[0], block()[0]])  # two in each place are no harm
+    splats = upsampler()(pairs, eyes(pairs))
+    assert (torch.linalg.eigvalsh(splats.covars) > 0).all()
+
+
 def test_runtime_surface():
     x, F = (value.requires_grad_() for value in block())
     with torch.no_grad():
