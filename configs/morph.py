@@ -20,12 +20,24 @@ class MorphConfig(ExperimentConfig):
     """The mesh at the start."""
     target: MeshConfig
     """The mesh at the end."""
+    then: tuple[MeshConfig, ...] = ()
+    """Further targets, one after the other; each gets ``optimize.episodes`` episodes of its own."""
     loss: LossConfig = LossConfig()
     """The objective; its images are taken by all cameras."""
     optimize: OptimizeConfig = OptimizeConfig()
     """Episodes and the optimiser of the controls."""
     output: MorphOutputConfig = MorphOutputConfig()
     """Recorded files."""
+
+    @property
+    def stages(self) -> tuple["MorphConfig", ...]:
+        """The same morph towards each of its targets alone."""
+        return tuple(self.model_copy(update={"target": mesh, "then": ()}) for mesh in (self.target, *self.then))
+
+    @property
+    def episodes(self) -> int:
+        """Of all targets together."""
+        return self.optimize.episodes * (1 + len(self.then))
 
     @model_validator(mode="after")
     def _source_has_its_own_volume(self):

@@ -71,7 +71,7 @@ def read_run(folder: Path) -> FinishedRun:
     config = load_config(folder / "config.yaml")
     if not isinstance(config, MorphConfig):
         raise InputError(f"{folder}: a run of task {config.task}; expected morph")
-    source, target = placed_meshes(config)
+    source, target = placed_meshes(config.stages[-1])
     spacing = config.mpm.grid.spacing / config.source.points_per_cell ** (1 / 3)
     start = fill_mesh(*source, spacing)
     frames = [_positions(path) for path in sorted((folder / "frames").glob("[0-9]*.npz"))]

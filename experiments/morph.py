@@ -38,14 +38,14 @@ def run(config: MorphConfig, output: Path, resume: bool = False) -> None:
     """
     torch.manual_seed(config.seed)
     active = runtime.init(config.runtime.backend, getattr(torch, config.runtime.dtype), config.runtime.deterministic)
-    scene = build_scene(config)
+    scenes = [build_scene(stage) for stage in config.stages]
     checkpoint = Checkpoint.load(output, config) if resume else None
     folder = RunFolder(output)
     folder.write_config(config)
     folder.write_versions(active)
-    morph = Morph(config, scene, folder)
-    progress = RunProgress(config.optimize.episodes * config.optimize.updates, morph.title(0))
-    with MorphFilm(config, scene, morph.upsampler, folder) as film, EventFile(folder.path) as events, progress:
+    morph = Morph(config, scenes, folder)
+    progress = RunProgress(config.episodes * config.optimize.updates, morph.title(0))
+    with MorphFilm(config, scenes[-1], morph.upsampler, folder) as film, EventFile(folder.path) as events, progress:
         try:
             morph.run(film, progress, events, checkpoint)
         finally:  # also after an interruption or a broken state: what is there is written
@@ -55,8 +55,9 @@ def run(config: MorphConfig, output: Path, resume: bool = False) -> None:
 class Morph:
     """The chained episodes of one run; its state is always the last good one."""
 
-    def __init__(self, config: MorphConfig, scene: MorphScene, folder: RunFolder):
-        self.config, self.scene, self.folder = config, scene, folder
+    def __init__(self, config: MorphConfig, scenes: list[MorphScene], folder: RunFolder):
+        self.config, self.scenes, self.folder = config, scenes, folder
+        scene = scenes[0]
         self.sim = DiffMPM(config.mpm)
         self.upsampler = SurfaceUpsampler(config.upsample, scene.spacing, config.render.particle_color)
         self.objective = MorphObjective(config, scene, self.sim, self.upsampler)
@@ -70,7 +71,7 @@ class Morph:
 
     def title(self, episode: int) -> str:
         """Where the run is, for the progress bar."""
-        return f"episode {episode + 1}/{self.config.optimize.episodes}"
+        return f"episode {episode + 1}/{self.config.episodes}"
 
     def run(
         self, film: MorphFilm, progress: RunProgress, events: EventFile, checkpoint: Checkpoint | None = None
@@ -82,7 +83,7 @@ class Morph:
             self._record_frames([self.state], film)
         else:
             self._restore(checkpoint, film)
-        for episode in range(checkpoint.episode if checkpoint else 0, self.config.optimize.episodes):
+        for episode in range(checkpoint.episode if checkpoint else 0, self.config.episodes):
             try:
                 self._episode(episode, film, progress, checkpoint)
             except SimulationError as error:
@@ -141,7 +142,8 @@ class Morph:
     def _optimizer(self, episode: int, checkpoint: Checkpoint | None) -> ControlOptimizer:
         """For one episode, fresh or as it was at the checkpoint."""
         o, n = self.config.optimize, len(self.state.x)
-        self.objective.begin_episode(self.state, episode)
+        self.objective.scene = self.scenes[episode // o.episodes]
+        self.objective.begin_episode(self.state, episode % o.episodes)
         # a step length that the last episode had to shrink is a better guess than the largest one
         start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
         controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
@@ -238,11 +240,11 @@ class Morph:
         film.write_last(folder, self.state)
 
     def _completed(self) -> bool:
-        return bool(self.iterations) and self.iterations[-1]["episode"] == self.config.optimize.episodes - 1
+        return bool(self.iterations) and self.iterations[-1]["episode"] == self.config.episodes - 1
 
     def _shape_metrics(self) -> dict:
         """The end, the start and the floor, measured in one frame."""
-        scene = self.scene
+        scene = self.scenes[-1]
         x = {"start": scene.particles.x, "end": self.state.x}
         clouds = {name: value.detach().cpu().double().numpy() for name, value in x.items()}
         frame = frame_around(scene.target_mesh[0], *clouds.values(), margin=scene.spacing)

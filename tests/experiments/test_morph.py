@@ -11,9 +11,13 @@ import pytest
 import yaml
 
 from bridge import runtime
+from configs.load import PRESET_FOLDER, load_config, presets
 from experiments import cli
 from experiments.morph import Morph
 from experiments.morph_objective import MorphObjective
+from experiments.morph_scene import build_scene
+
+MORPHS = [name for name in presets() if "task: morph" in (PRESET_FOLDER / f"{name}.yaml").read_text()]
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 
@@ -230,6 +234,23 @@ def test_every_term_and_choice_together(tmp_path):
     assert alpha[middle].min() > 200
     # the orbit's radius is 4, the shape's about 0.45
     assert 3 < depth[middle] * summary["depth_unit"] < 4
+
+
+def test_a_chain_of_targets(tmp_path):
+    chain = ["optimize.episodes=1", "optimize.iterations=1", "output.video=false", "loss={mass: {weight: 1}}"]
+    code, output = _run(tmp_path, *chain, "then=[{mesh: torus, volume: source, center: [0, 0, 0]}]")
+    assert code == 0
+    first, second = json.loads((output / "metrics.json").read_text())["iterations"]
+    assert (first["episode"], second["episode"]) == (0, 1)
+    assert second["objective"] > 2 * first["objective"]  # the second is measured against the torus
+
+
+@pytest.mark.parametrize("name", MORPHS)
+def test_presets_make_scenes(name):
+    config = load_config(name)
+    scene = build_scene(config)
+    assert len(scene.particles.x) > 5000
+    assert scene.target_alpha.amax(dim=(1, 2)).min() == 1
 
 
 @pytest.mark.parametrize("choice", ["optimizer=lbfgs", "sweeps=2"])
