@@ -61,7 +61,7 @@ class Morph:
         self.sim = DiffMPM(config.mpm)
         self.upsampler = SurfaceUpsampler(config.upsample, scene.spacing, config.render.particle_color)
         self.objective = MorphObjective(config, scene, self.sim, self.upsampler)
-        self.state = _at_rest(scene.particles.x)
+        self.state = at_rest(scene.particles.x)
         self.frames = 0
         """Recorded frames so far."""
         self.iterations: list[dict] = []
@@ -269,7 +269,8 @@ def _scalars(entry: dict) -> dict[str, float]:
     return {"objective": entry["objective"], "lr": entry["lr"], "seconds": entry["seconds"], **terms, **shares}
 
 
-def _at_rest(x: torch.Tensor) -> MPMState:
+def at_rest(x: torch.Tensor) -> MPMState:
+    """Particles ``x [N, 3]`` undeformed, without velocity."""
     eye = torch.eye(3, dtype=x.dtype, device=x.device).expand(len(x), 3, 3)
     return MPMState(x, torch.zeros_like(x), torch.zeros_like(eye), eye.clone(), eye.clone())
 

@@ -14,6 +14,8 @@ from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
 from experiments.morph_terms import Rollout, image_terms, physics_terms
 
+MIN_VOLUME = 0.05
+"""Smallest det F of the solver from which an episode may start: at 0 the next one could not."""
 _NEIGHBOURS = 6
 """Gaussians whose normals are compared with one's own."""
 
@@ -99,6 +101,9 @@ class MorphObjective:
     def refusal(self, state: MPMState) -> str | None:
         """Why the next episode should not start from this state, if so."""
         assert self.start is not None
+        flat = int((torch.linalg.det(state.F.detach()) < MIN_VOLUME).sum())
+        if flat:
+            return f"{flat} particles are squeezed to less than {MIN_VOLUME} of their volume, or turned inside out"
         limit = max(self.config.optimize.max_cfl, float(self._cfl(self.start).max()))
         cfl = self._cfl(state)
         fast = int((cfl > limit).sum())

@@ -3,6 +3,7 @@
 import itertools
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import imageio.v3 as iio
@@ -11,9 +12,11 @@ import pytest
 import yaml
 
 from bridge import runtime
+from bridge.diffmpm import DiffMPM
+from bridge.upsampler import SurfaceUpsampler
 from configs.load import PRESET_FOLDER, load_config, presets
 from experiments import cli
-from experiments.morph import Morph
+from experiments.morph import Morph, at_rest
 from experiments.morph_objective import MorphObjective
 from experiments.morph_scene import build_scene
 
@@ -261,3 +264,18 @@ def test_another_optimiser(tmp_path, choice):
     iterations = json.loads((output / "metrics.json").read_text())["iterations"]
     assert len(iterations) == (1 if choice == "optimizer=lbfgs" else 2 * 3)
     assert all(entry["accepted"] for entry in iterations)
+
+
+def test_no_episode_ends_inside_out(tmp_path):
+    """From there the next could not start."""
+    (tmp_path / "morph.yaml").write_text(yaml.safe_dump(CONFIG))
+    config = load_config(tmp_path / "morph.yaml", ["loss={mass: {weight: 1}}"])
+    scene = build_scene(config)
+    objective = MorphObjective(config, scene, DiffMPM(config.mpm), SurfaceUpsampler(config.upsample, scene.spacing))
+    start = at_rest(scene.particles.x)
+    objective.begin_episode(start)
+    assert objective.refusal(start) is None
+    for squeezed in (0.04, -1.0):
+        F = start.F.clone()
+        F[3, 0, 0] = squeezed
+        assert re.search("1 particles are squeezed", objective.refusal(replace(start, F=F)))
