@@ -43,7 +43,12 @@ def test_pieces():
 def test_ball_volume():
     x = 0.1 * lattice(12) + np.random.default_rng(0).random(3)
     # balls of 0.75 spacings cover the cube between the outermost particles but for small gaps, and a rim around it
-    assert 11**3 < ball_volume(x, 0.1) < 13.5**3
+    assert 11.5**3 < ball_volume(x, 0.1) < 12.5**3
+    one = ball_volume(np.random.default_rng(1).random((400, 3)) * 30, 0.1)  # far apart
+    assert one / 400 == pytest.approx(4 / 3 * np.pi * 0.75**3, rel=0.02)
+    # neither a shift nor a lattice in step with the counting one changes much
+    shifted = [ball_volume(0.1 * lattice(12) + shift, 0.1) for shift in (0.0, 0.02, 0.05)]
+    assert np.ptp(shifted) < 0.02 * shifted[0]
     twice = np.concatenate([x, x])
     assert ball_volume(twice, 0.1) == ball_volume(x, 0.1)
     assert ball_volume(np.concatenate([x, x + 9]), 0.1) == pytest.approx(2 * ball_volume(x, 0.1), rel=1e-2)
