@@ -9,6 +9,7 @@ from configs.loss import LossConfig
 from configs.mesh import MeshConfig
 from configs.optimize import OptimizeConfig
 from configs.output import MorphOutputConfig
+from configs.target_images import TargetImagesConfig
 
 
 class MorphConfig(ExperimentConfig):
@@ -22,6 +23,8 @@ class MorphConfig(ExperimentConfig):
     """The mesh at the end."""
     then: tuple[MeshConfig, ...] = ()
     """Further targets, one after the other; each gets ``optimize.episodes`` episodes of its own."""
+    images: TargetImagesConfig = TargetImagesConfig()
+    """Pictures of the target, instead of those drawn from its mesh; not of the further ones."""
     loss: LossConfig = LossConfig()
     """The objective; its images are taken by all cameras."""
     optimize: OptimizeConfig = OptimizeConfig()
@@ -32,7 +35,9 @@ class MorphConfig(ExperimentConfig):
     @property
     def stages(self) -> tuple["MorphConfig", ...]:
         """The same morph towards each of its targets alone."""
-        return tuple(self.model_copy(update={"target": mesh, "then": ()}) for mesh in (self.target, *self.then))
+        drawn = {"then": (), "images": TargetImagesConfig()}
+        later = (self.model_copy(update={"target": mesh, **drawn}) for mesh in self.then)
+        return self.model_copy(update={"then": ()}), *later
 
     @property
     def episodes(self) -> int:

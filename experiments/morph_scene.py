@@ -16,6 +16,7 @@ from experiments.camera_views import perspective_views
 from experiments.mesh_image import rasterize_mesh
 from experiments.metrics import sample_faces
 from experiments.scene_checks import check_fits, check_time_step, text
+from experiments.target_images import expect_one_a_camera, load_target_images
 from experiments.views import View
 from mpm.mesh import load_mesh
 from mpm.particles import Particles, mesh_volume
@@ -47,9 +48,11 @@ class MorphScene:
     views: list[View]
     """Cameras of the image losses."""
     target_alpha: Tensor
-    """Exact coverage of the target, [C, H, W], 0 or 1."""
+    """Exact coverage of the target, [C, H, W], 0 or 1, or the images given for it."""
     target_depth: Tensor
-    """Exact depth of the target, [C, H, W], 0 where there is nothing. Unit: length."""
+    """Exact depth of the target, [C, H, W], 0 where there is nothing, or the images given for it. Unit: length."""
+    target_rgb: Tensor | None
+    """The images given for its colours [C, H, W, 3]; None is the silhouette in the particles' colour."""
 
 
 def build_scene(config: MorphConfig) -> MorphScene:
@@ -65,6 +68,8 @@ def build_scene(config: MorphConfig) -> MorphScene:
     _, target = _fill("target", config.target, target_mesh, config, density)
     mass_scale = config.loss.mass.full_cell / (density * config.mpm.grid.spacing**3)
     views = perspective_views(config.cameras, config.render.width, config.render.height)
+    given = load_target_images(config)
+    expect_one_a_camera(given, len(views))
     images = [_target_image(number, view, source_mesh, target_mesh) for number, view in enumerate(views)]
     real = current().dtype
     return MorphScene(
@@ -76,8 +81,9 @@ def build_scene(config: MorphConfig) -> MorphScene:
         target_mass=rasterize_particle_mass(target.x, target.mass * mass_scale, config.mpm),
         mass_scale=mass_scale,
         views=views,
-        target_alpha=torch.tensor(np.stack([mask for mask, _ in images]), dtype=real),
-        target_depth=torch.tensor(np.stack([depth for _, depth in images]), dtype=real),
+        target_alpha=torch.tensor(given.get("silhouette", np.stack([mask for mask, _ in images])), dtype=real),
+        target_depth=torch.tensor(given.get("depth", np.stack([depth for _, depth in images])), dtype=real),
+        target_rgb=torch.tensor(given["rgb"], dtype=real) if "rgb" in given else None,
     )
 
 

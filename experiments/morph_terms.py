@@ -106,7 +106,9 @@ def _projected(r: Rollout, splats: Splats) -> tuple[Tensor, Tensor]:
 
 
 def _target_rgb(r: Rollout, like: Tensor) -> Tensor:
-    """The target's silhouette in the particles' colour, [C, H, W, 3]."""
+    """The images given, or the target's silhouette in the particles' colour, [C, H, W, 3]."""
+    if r.scene.target_rgb is not None:
+        return r.scene.target_rgb
     render = r.config.render
     color, background = (torch.tensor(c).to(like) for c in (render.particle_color, render.background))
     alpha = r.scene.target_alpha[..., None]

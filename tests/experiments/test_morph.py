@@ -14,8 +14,10 @@ import yaml
 from bridge import runtime
 from bridge.diffmpm import DiffMPM
 from bridge.upsampler import SurfaceUpsampler
+from configs.errors import InputError
 from configs.load import PRESET_FOLDER, load_config, presets
 from experiments import cli
+from experiments.depth_image import save_depth
 from experiments.morph import Morph, at_rest
 from experiments.morph_objective import MorphObjective
 from experiments.morph_scene import build_scene
@@ -279,3 +281,23 @@ def test_no_episode_ends_inside_out(tmp_path):
         F = start.F.clone()
         F[3, 0, 0] = squeezed
         assert re.search("1 particles are squeezed", objective.refusal(replace(start, F=F)))
+
+
+def test_images_take_the_place_of_drawn_ones(tmp_path):
+    (tmp_path / "morph.yaml").write_text(yaml.safe_dump(CONFIG))
+    levels = np.random.default_rng(0).integers(0, 255, (2, 24, 32, 4), dtype=np.uint8)
+    for number, image in enumerate(levels):
+        iio.imwrite(tmp_path / f"{number}.png", image)
+        save_depth(tmp_path / f"depth{number}.png", np.full((24, 32), 3.5 + number), 1e-3)
+    images = "images={silhouette: [0.png, 1.png], rgb: [0.png, 1.png], depth: [depth0.png, depth1.png]}"
+    scene = build_scene(load_config(tmp_path / "morph.yaml", [images]))
+    np.testing.assert_allclose(scene.target_alpha, levels[..., 3] / 255, rtol=1e-6)
+    np.testing.assert_allclose(scene.target_rgb, levels[..., :3] / 255, rtol=1e-6)
+    assert scene.target_depth.amax(dim=(1, 2)).tolist() == [3.5, 4.5]
+    for wrong, told in (
+        ("images.silhouette=[0.png]", "1 images; expected one for each of the 2 cameras"),
+        ("render.width=31", r"has \(24, 32\) rows and columns; expected \(24, 31\)"),
+        ("images.rgb=[0.png, 2.png]", "no such file: 2.png"),
+    ):
+        with pytest.raises(InputError, match=told):
+            build_scene(load_config(tmp_path / "morph.yaml", [images, wrong]))
