@@ -11,7 +11,7 @@ from configs.errors import InputError
 from configs.load import load_config
 from experiments.broken_run import BrokenRun
 from experiments.versions import versions
-from experiments.viewer.command import add_view
+from experiments.viewer.command import add_view, check_watch
 
 EXIT_BROKEN = 1
 EXIT_BAD_INPUT = 2
@@ -47,6 +47,7 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     run.add_argument("overrides", nargs="*", metavar="KEY=VALUE", help="values to replace, such as mpm.dt=0.002")
     run.add_argument("--output", type=Path, metavar="DIR", help="where results go (default: outputs/CONFIG)")
     run.add_argument("--resume", action="store_true", help="go on from the checkpoint in the output folder (morph)")
+    run.add_argument("--view", action="store_true", help="watch it in a window while it is optimised (morph)")
     run.set_defaults(command=_run, overrides=[])
 
     add_view(commands)
@@ -84,7 +85,9 @@ def _run(args: argparse.Namespace) -> None:
         raise InputError(f"--output {output}: is a file; expected a folder")
     if args.resume and config.task != "morph":
         raise InputError(f"--resume: task is {config.task}; expected morph")
-    more = {"resume": True} if args.resume else {}
+    if args.view:
+        check_watch(args.config, config.task)
+    more = {name: True for name, wanted in (("resume", args.resume), ("watch", args.view)) if wanted}
     importlib.import_module(f"experiments.{config.task}").run(config, output, **more)
 
 

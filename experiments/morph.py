@@ -1,6 +1,8 @@
 """Task ``morph``: find controls that turn one shape into another, episode after episode."""
 
+import contextlib
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -28,8 +30,10 @@ from experiments.progress import RunProgress
 from experiments.views import frame_around
 
 
-def run(config: MorphConfig, output: Path, resume: bool = False) -> None:
+def run(config: MorphConfig, output: Path, resume: bool = False, watch: bool = False) -> None:
     """Run the morph and fill the folder ``output``; with ``resume`` go on from the checkpoint there.
+
+    ``watch`` opens a window on it.
 
     Raises:
         InputError: the configuration does not make a simulation, or there is no checkpoint of it; nothing has been
@@ -44,12 +48,26 @@ def run(config: MorphConfig, output: Path, resume: bool = False) -> None:
     folder.write_config(config)
     folder.write_versions(active)
     morph = Morph(config, scenes, folder)
+    watching = _watch(morph, output) if watch else contextlib.nullcontext()
     progress = RunProgress(config.episodes * config.optimize.updates, morph.title(0))
-    with MorphFilm(config, scenes[-1], morph.upsampler, folder) as film, EventFile(folder.path) as events, progress:
+    film = MorphFilm(config, scenes[-1], morph.upsampler, folder)
+    with film, EventFile(folder.path) as events, watching, progress:
         try:
             morph.run(film, progress, events, checkpoint)
         finally:  # also after an interruption or a broken state: what is there is written
             morph.write(film)
+
+
+@contextlib.contextmanager
+def _watch(morph: "Morph", output: Path) -> Iterator[None]:
+    """A window that shows the morph while it runs."""
+    from experiments.viewer.watch import MorphWatch
+
+    watch = morph.watch = MorphWatch(morph.config, morph.scenes[-1], morph.sim, morph.state, output)
+    try:
+        yield
+    finally:
+        watch.close()
 
 
 class Morph:
@@ -66,6 +84,8 @@ class Morph:
         """Recorded frames so far."""
         self.iterations: list[dict] = []
         self.failure: str | None = None
+        self.watch: Callable[[MPMState, float], None] | None = None
+        """Called after each iteration with the episode's end and the objective."""
         self.lr: float | None = None
         self.started = time.perf_counter()
 
@@ -115,6 +135,8 @@ class Morph:
             update = optimizer.update(self._active(number))
             self._record(episode, optimizer, update, before, time.perf_counter() - began)
             progress.advance(self.title(episode), _losses(self.iterations[-1]))
+            if self.watch:
+                self.watch(optimizer.current.state, self.iterations[-1]["objective"])
             if self.config.output.checkpoints and len(self.iterations) % self.config.output.checkpoints == 0:
                 self._checkpoint(episode, optimizer).save(self.folder.path)
             if not update.accepted and not o.sweeps:

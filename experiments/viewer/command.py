@@ -31,6 +31,15 @@ def add_view(commands: argparse._SubParsersAction) -> None:
     view.set_defaults(command=_view, overrides=[])
 
 
+def check_watch(name: str, task: str) -> None:
+    """Raise ``InputError`` if ``diffmpm run NAME --view`` cannot open its window."""
+    from experiments.viewer.display import check_display
+
+    if task != "morph":
+        raise InputError(f"--view: task is {task}; expected morph; a simulation runs live in diffmpm view {name}")
+    check_display(name)
+
+
 def _view(args: argparse.Namespace) -> None:
     if not args.headless and (args.video or args.image):
         raise InputError("view: --video and --image are written with --headless; expected it too")

@@ -89,7 +89,7 @@ def build_stage(config: ExperimentConfig) -> Stage:
     if isinstance(config, SimulateConfig):
         return _simulate_stage(config)
     assert isinstance(config, MorphConfig)
-    return _morph_stage(config)
+    return morph_stage(config, morph_scene.build_scene(config.stages[-1]))
 
 
 def _simulate_stage(config: SimulateConfig) -> Stage:
@@ -111,8 +111,8 @@ def _simulate_stage(config: SimulateConfig) -> Stage:
     )
 
 
-def _morph_stage(config: MorphConfig) -> Stage:
-    scene = morph_scene.build_scene(config)
+def morph_stage(config: MorphConfig, scene: morph_scene.MorphScene) -> Stage:
+    """The stage of a morph whose scene is there."""
     x = scene.particles.x
     nothing = torch.zeros(len(x), dtype=torch.int64)
     return Stage(

@@ -58,8 +58,13 @@ class ViewerWindow:
 
     def run(self) -> None:
         """Until it is closed."""
-        while self._open and self.window.running:
+        while self.running:
             self.frame()
+
+    @property
+    def running(self) -> bool:
+        """Until it is closed, by a key or the display."""
+        return self._open and self.window.running
 
     def frame(self) -> None:
         """Input, one picture, widgets."""

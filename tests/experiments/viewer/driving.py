@@ -51,11 +51,11 @@ class Display:
 
 
 class DrivenWindow:
-    """``diffmpm view`` with a hand on its keyboard and mouse. Positions are pixels of the window."""
+    """A window of ``diffmpm`` with a hand on its keyboard and mouse. Positions are pixels of the window."""
 
     def __init__(self, display: Display, output: Path, *arguments: str):
         self.display, self.output = display, output
-        self.process = display.command("view", *arguments, "--output", str(output), "--backend", "cpu")
+        self.process = display.command(*arguments, "--output", str(output))
         self.id = wait_for(lambda: display.xdotool("search", "--name", "^diffmpm").split("\n")[0], self.process)
         display.xdotool("windowfocus", self.id)
         self.move(900, 700)

@@ -29,7 +29,7 @@ def display():
 @pytest.fixture(scope="module")
 def window(display, tmp_path_factory):
     folder = tmp_path_factory.mktemp("window")
-    window = DrivenWindow(display, folder / "out", str(write_config(folder)))
+    window = DrivenWindow(display, folder / "out", "view", str(write_config(folder)), "--backend", "cpu")
     yield window
     window.key("Escape")
     assert window.end()[0] == 0
@@ -154,7 +154,7 @@ def test_another_size_is_drawn_anew(window, display):
 def test_interrupted_while_it_records_it_finishes_the_video(tmp_path):
     assert cli.main(["run", str(write_config(tmp_path)), "--output", str(tmp_path / "run")]) == 0
     with Display() as display:
-        window = DrivenWindow(display, tmp_path / "out", str(tmp_path / "run"), "--size", "320x240")
+        window = DrivenWindow(display, tmp_path / "out", "view", str(tmp_path / "run"), "--size", "320x240")
         window.key("m", "space")
         window.screenshot()
         window.process.send_signal(signal.SIGINT)
@@ -169,3 +169,22 @@ def test_without_a_driver_it_says_what_to_install(display, tmp_path):
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 2
     assert "apt-get install mesa-vulkan-drivers libvulkan1; without a window: diffmpm view" in errors
+
+
+def test_an_optimisation_is_watched_halted_and_ended(tmp_path):
+    grid = ["mpm.grid.spacing=0.125", "mpm.grid.size=[17,17,17]", "optimize.episodes=500", "optimize.iterations=2"]
+    small = [*grid, "runtime.backend=cpu", "output.video=false"]
+    output = tmp_path / "out"
+    with Display() as display:
+        window = DrivenWindow(display, output, "run", "sphere_to_rabbit", "--view", *small)
+        window.key("space")
+        halted = window.screenshot()
+        curve = halted[-152:-8, -328:-8]
+        assert (np.abs(curve - [200, 60, 20]).max(axis=2) < 3).any()
+        assert (window.screenshot() == halted).all()
+        window.key("space")
+        wait_for(lambda: (window.screenshot() != halted).any(), window.process)
+        window.key("Escape")
+        code, _, errors = window.end()
+    assert code == 130, errors
+    assert {"metrics.json", "particles_final.npz", "splats_final.ply", "loss.png"} <= {p.name for p in output.iterdir()}

@@ -1,0 +1,106 @@
+"""A window on a morph while it is optimised."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from bridge.diffmpm import DiffMPM
+from bridge.mpm_state import MPMState
+from bridge.stress import kirchhoff_stress
+from bridge.upsampler import Splats
+from configs.morph import MorphConfig
+from experiments.morph_scene import MorphScene
+from experiments.viewer.parameter import Parameter
+from experiments.viewer.source import Skin
+from experiments.viewer.stage import morph_stage
+from experiments.viewer.viewer import Viewer
+from experiments.viewer.window import ViewerWindow
+from experiments.views import View
+
+SHARE = 0.08
+"""Of the time that pictures may take from the optimisation."""
+SIZE = (960, 720)
+
+
+class WatchSource:
+    """The state at the end of the episode with the controls so far; its number is that of the iteration."""
+
+    last: int | None = None
+
+    def __init__(self, config: MorphConfig, scene: MorphScene, sim: DiffMPM, state: MPMState, title: str):
+        self.stage, self.title, self.sim, self.state = morph_stage(config, scene), title, sim, state
+        self.parameters: list[Parameter] = []
+        self.number, self.time = 0, 0.0
+        self.skin = Skin(self.stage)
+
+    @property
+    def x(self) -> Tensor:
+        """[N, 3]."""
+        return self.state.x
+
+    @property
+    def radii(self) -> Tensor:
+        """[N]."""
+        return self.stage.radii
+
+    def base_colors(self) -> Tensor:
+        """[N, 3]."""
+        return self.stage.particle_colors
+
+    def stress(self) -> Tensor:
+        """[N, 3, 3]."""
+        return kirchhoff_stress(self.sim, self.state)
+
+    def splats(self, view: View) -> Splats:
+        """On the surface as it is now."""
+        return self.skin.splats(self.state)
+
+    def seek(self, number: int) -> None:
+        """There is only now."""
+
+    def push(self, center: np.ndarray, radius: float, velocity: np.ndarray) -> bool:
+        """The optimiser alone moves it."""
+        return False
+
+
+class MorphWatch:
+    """Shows each state that it is called with, if there is time; while the viewer is halted, so is the caller.
+
+    Raises:
+        InputError: there is no Vulkan driver.
+        KeyboardInterrupt: from a call: the window was closed, which ends the run as an interruption does.
+    """
+
+    def __init__(self, config: MorphConfig, scene: MorphScene, sim: DiffMPM, state: MPMState, output: Path):
+        self.source = WatchSource(config, scene, sim, state, output.name)
+        self.viewer = Viewer([self.source])
+        self.viewer.look.shown["target"] = True
+        self.viewer.playing = True
+        self.window = ViewerWindow(self.viewer, output.name, SIZE, output)
+        self._cost, self._since = 0.0, time.perf_counter()
+        for _ in range(2):  # kernels compile, widgets appear
+            self._frame()
+
+    def __call__(self, state: MPMState, objective: float) -> None:
+        """After an iteration that ended in ``state``."""
+        self.source.state = state.detach()
+        self.source.number += 1
+        self.viewer.curve.append(objective)
+        if time.perf_counter() - self._since >= self._cost / SHARE:
+            self._frame()
+        while not self.viewer.playing and self.window.running:
+            self._frame()
+        if not self.window.running:
+            raise KeyboardInterrupt
+
+    def close(self) -> None:
+        """Complete recordings, and close the window."""
+        self.window.finish()
+
+    def _frame(self) -> None:
+        began = time.perf_counter()
+        self.window.frame()
+        self._since = time.perf_counter()
+        self._cost = self._since - began
