@@ -135,8 +135,8 @@ def test_mistakes_end_in_one_line_and_code_2(tmp_path, capsys, monkeypatch, over
 def test_a_simulation_that_breaks_keeps_the_last_good_state(tmp_path, capsys, monkeypatch):
     begin = MorphObjective.begin_episode
 
-    def break_the_second_episode(self, start):
-        begin(self, start)
+    def break_the_second_episode(self, start, episode=0):
+        begin(self, start, episode)
         if self.rollouts > 4:
             self.start.v[7] = float("inf")
 
@@ -155,8 +155,8 @@ def test_a_simulation_that_breaks_keeps_the_last_good_state(tmp_path, capsys, mo
 def test_an_interruption_writes_what_is_there(tmp_path, monkeypatch):
     begin = MorphObjective.begin_episode
 
-    def interrupt_the_second_episode(self, start):
-        begin(self, start)
+    def interrupt_the_second_episode(self, start, episode=0):
+        begin(self, start, episode)
         if self.rollouts > 4:
             raise KeyboardInterrupt
 
