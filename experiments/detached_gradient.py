@@ -79,9 +79,8 @@ def main() -> None:
         fixed, full = np.array(rows).reshape(-1, 2).T
         lack = np.sqrt(((full - fixed) ** 2).mean() / (full**2).mean())
         alike = fixed @ full / np.linalg.norm(fixed) / np.linalg.norm(full)
-        print(
-            f"F {'of the displacement' if carry else 'the identity'}: lacks {lack:.3f} of the derivative, cosine {alike:.4f}"
-        )
+        which = "of the displacement" if carry else "the identity"
+        print(f"F {which}: lacks {lack:.3f} of the derivative, cosine {alike:.4f}")
 
 
 if __name__ == "__main__":
