@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from configs.errors import InputError
+from configs.upsample import UpsampleConfig
 from upsample.deformation_graph import DeformationGraph
 from upsample.sampling import Children as NumpyChildren
 from upsample.selection import Selection
@@ -27,6 +28,26 @@ class Children:
     """Unit outward normals in the rest frame, [M, 3]."""
     sizes: Tensor
     """Square root of the surface area that each stands for, at rest, [M]. Unit: length."""
+    scores: Tensor | None = None
+    """With ``selection: gumbel``, those of each neighbour (upsample.gumbel), [M, k]; a gradient reaches them."""
+
+    def shares(self, config: UpsampleConfig) -> Tensor:
+        """Share of each neighbour in the child, [M, k]: the weights, or what Gumbel-softmax makes of the scores.
+
+        Hard shares are 0 and 1, with the gradient of the relaxed ones (straight-through).
+        """
+        if config.selection == "fixed":
+            return self.weights
+        if self.scores is None:
+            raise InputError(
+                f"SurfaceUpsampler: selection is {config.selection}, and surface has no scores; "
+                "expected a surface detected with that selection"
+            )
+        soft = torch.softmax(self.scores / config.sampling_tau, dim=1)
+        if config.selection == "gumbel":
+            return soft
+        hard = torch.zeros_like(soft).scatter(1, self.scores.argmax(dim=1, keepdim=True), 1.0)
+        return hard + (soft - soft.detach())
 
     def to(self, like: Tensor) -> "Children":
         """The same children on the device and in the type of ``like``."""
@@ -34,7 +55,7 @@ class Children:
 
     def numpy(self) -> NumpyChildren:
         """For upsample.sampling."""
-        arrays = {f.name: getattr(self, f.name).cpu() for f in fields(self)}
+        arrays = {name: value.detach().cpu() for name, value in _parts(self).items()}
         return NumpyChildren(
             **{k: (v.double() if v.is_floating_point() else v.int()).numpy() for k, v in arrays.items()}
         )
@@ -101,7 +122,7 @@ class Surface:
         state["spacing"] = torch.tensor(self.spacing, dtype=torch.float64)
         for name in ("children", "graph"):
             if (part := getattr(self, name)) is not None:
-                state |= {f"{name}.{f.name}": getattr(part, f.name) for f in fields(part)}
+                state |= {f"{name}.{key}": value.detach() for key, value in _parts(part).items()}
         return state
 
     @staticmethod
@@ -176,14 +197,19 @@ def graph_from(graph: DeformationGraph) -> Graph:
     return Graph(**_tensors(graph))
 
 
+def _parts(of) -> dict:
+    """The fields that there are, under their names."""
+    values = {f.name: getattr(of, f.name) for f in fields(of)}
+    return {name: value for name, value in values.items() if value is not None}
+
+
 def _tensors(part) -> dict[str, Tensor]:
-    tensors = {f.name: torch.from_numpy(getattr(part, f.name)) for f in fields(part)}
+    tensors = {name: torch.from_numpy(value) for name, value in _parts(part).items()}
     return {k: v if v.is_floating_point() else v.long() for k, v in tensors.items()}
 
 
 def _to(part, like: Tensor) -> dict[str, Tensor]:
-    values = {f.name: getattr(part, f.name) for f in fields(part)}
-    return {k: v.to(like) if v.is_floating_point() else v.to(like.device) for k, v in values.items()}
+    return {k: v.to(like) if v.is_floating_point() else v.to(like.device) for k, v in _parts(part).items()}
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -23,6 +23,7 @@ from upsample.gaussians import Gaussians, deform_gaussians, deform_gaussians_gra
 from upsample.interpolation import Interpolation, interpolate, interpolate_grad
 from upsample.limits import Limits, limit_covariances, limit_covariances_grad
 from upsample.sampling import Body, carried, sample_children
+from upsample.sampling import Children as NumpyChildren
 from upsample.selection import select, soft_weights
 
 
@@ -135,10 +136,10 @@ class SurfaceUpsampler(nn.Module):
         children, points, count = None, body.x[found.index], self.config.M
         if count is not None:
             kept = None if earlier is None or earlier.children is None else earlier.children.numpy()
-            if kept is not None and kept.weights.shape != (count, self.config.k_F):
+            if kept is not None and not self._alike(kept):
                 kept = None
             children = sample_children(body, found, count, self.config, kept)
-            points = carried(children, body)
+            points = carried(children, body, self.config)
         graph = graph_from(build_graph(body.x, points, self.config.ed)) if self.config.ed.enabled else None
         # n ~ cof(F) n0, so n0 ~ Fᵀ n
         normals = torch.from_numpy(np.einsum("mji,mj->mi", body.F[found.index], found.normals))
@@ -149,6 +150,11 @@ class SurfaceUpsampler(nn.Module):
             None if children is None else children_from(children),
             graph,
         )
+
+    def _alike(self, children: NumpyChildren) -> bool:
+        """Whether they were laid out as this module does, so that they can stay."""
+        scored = self.config.selection != "fixed"
+        return children.weights.shape == (self.config.M, self.config.k_F) and (children.scores is not None) == scored
 
     def forward(self, x: Tensor, F: Tensor, surface: Surface | None = None) -> Splats:
         """Gaussians of the particles at positions ``x [N, 3]`` with deformation gradients ``F [N, 3, 3]``.
@@ -190,7 +196,8 @@ class SurfaceUpsampler(nn.Module):
             if children is None:
                 x, F = x[index], F[index]
             else:
-                x, F = _Interpolate.apply(children, x, F, positions)
+                shares = children.shares(self.config)
+                x, F = _Interpolate.apply(children.neighbours, shares, children.offsets, x, F, positions)
             F = F if surface.graph is None else surface.graph.smooth(particles_F)
             index = torch.arange(m, device=x.device)
         sigma = (self.sigma0.to(x) * sizes).expand(m)
@@ -267,12 +274,12 @@ def _outputs(g: Gaussians):
 
 class _Interpolate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, children, x, F, positions):
-        n, (m, k) = len(x), children.neighbours.shape
+    def forward(ctx, neighbours, weights, offsets, x, F, positions):
+        n, (m, k) = len(x), neighbours.shape
         with launch_lock:
             current()
-            c = Interpolation(n, m, k, positions)
-            tensors = (children.neighbours, children.weights, children.offsets, x, F)
+            c = Interpolation(n, m, k, positions, weighing=ctx.needs_input_grad[1])
+            tensors = (neighbours, weights, offsets, x, F)
             for tensor, array in zip(tensors, (c.neighbours, c.weights, c.offsets, c.x, c.F), strict=True):
                 load(tensor, array)
             interpolate(c)
@@ -289,9 +296,12 @@ class _Interpolate(torch.autograd.Function):
             load(F_bar, c.child_F.grad)
             c.x.grad.fill(0)
             c.F.grad.fill(0)
+            if c.weighing:
+                c.weights.grad.fill(0)
             interpolate_grad(c)
             bars = to_torch(c.x.grad, (c.n, 3), x_bar.device), to_torch(c.F.grad, (c.n, 3, 3), x_bar.device)
-        return None, *bars, None
+            weights_bar = to_torch(c.weights.grad, (c.m, c.k), x_bar.device) if c.weighing else None
+        return None, weights_bar, None, *bars, None
 
 
 class _Limit(torch.autograd.Function):

@@ -107,6 +107,12 @@ class UpsampleConfig(Section):
     """With M, spread the children evenly."""
     k_F: Annotated[Integer, Field(ge=4, le=64)] = 16
     """With M, how many particles carry each Gaussian. Unit: none."""
+    selection: Literal["fixed", "gumbel", "gumbel_hard"] = "fixed"
+    """With M, which of its k_F particles carry a Gaussian. ``fixed``: all, by weights that go with the distance.
+    ``gumbel``: a Gumbel-softmax of these and the surface weights, differentiable by its scores; the noise is drawn
+    once, with the layout. ``gumbel_hard``: one alone, with the gradient of ``gumbel``. Unit: none."""
+    sampling_tau: Annotated[Real, Field(ge=0.01)] = 0.2
+    """Temperature of the Gumbel-softmax. Unit: none."""
     ed: GraphConfig = GraphConfig()
     """Smooth F between the particles and the Gaussians."""
     png: FigureConfig = FigureConfig()
@@ -121,4 +127,10 @@ class UpsampleConfig(Section):
     def _colors_have_a_count(self) -> "UpsampleConfig":
         if "colors" in self.learnable and self.M is None:
             raise ValueError("learnable colors need M: without it the number of Gaussians is known at detection only")
+        return self
+
+    @model_validator(mode="after")
+    def _selection_has_candidates(self) -> "UpsampleConfig":
+        if self.selection != "fixed" and self.M is None:
+            raise ValueError(f"selection {self.selection} needs M: without it each Gaussian is at one particle")
         return self

@@ -37,7 +37,7 @@ class Surface:
     normals: np.ndarray
     """Unit normals, outwards, float64 [M, 3]."""
     weights: np.ndarray
-    """Soft weights [M] in (0, 1]: how surely each is at the surface."""
+    """Soft weights [N] in (0, 1] of all particles: how surely each is at the surface."""
     spacing: float
     """Distance between neighbouring particles. Unit: length."""
 
@@ -57,7 +57,7 @@ def detect_surface(x: np.ndarray, spacing: float, threshold: float = 0.5) -> Sur
     (index,) = np.nonzero(weight >= threshold)
     if not len(index):
         raise no_surface(threshold, weight.max())
-    return Surface(index.astype(np.int32), normals[index], np.ones(len(index)), float(spacing))
+    return Surface(index.astype(np.int32), normals[index], np.where(weight >= threshold, 1.0, 1e-9), float(spacing))
 
 
 def no_surface(threshold: float, largest: float) -> InputError:

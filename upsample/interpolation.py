@@ -19,13 +19,14 @@ from kernels.linalg import load_mat3, load_vec3, store_mat3, store_vec3
 class Interpolation:
     """Arrays of one evaluation: ``n`` particles, ``m`` children with ``k`` neighbours each.
 
-    Without ``positions`` only ``child_F`` is computed, and ``x``, ``offsets`` and ``child_x`` are not looked at.
+    Without ``positions`` only ``child_F`` is computed, and ``x``, ``offsets`` and ``child_x`` are not looked at. With
+    ``weighing`` the weights have a gradient too.
     """
 
-    def __init__(self, n: int, m: int, k: int, positions: bool = True):
-        self.n, self.m, self.k, self.positions = n, m, k, positions
+    def __init__(self, n: int, m: int, k: int, positions: bool = True, weighing: bool = False):
+        self.n, self.m, self.k, self.positions, self.weighing = n, m, k, positions, weighing
         self.neighbours = int_array(m, k)
-        self.weights = real_array(m, k)
+        self.weights = real_array(m, k, needs_grad=weighing)
         self.offsets = real_array(m, k, 3)
         """Unit: length."""
         self.x = real_array(n, 3, needs_grad=True)
@@ -42,9 +43,11 @@ def interpolate(c: Interpolation) -> None:
 
 @ti.ad.grad_for(interpolate)
 def interpolate_grad(c: Interpolation) -> None:
-    """Add to the gradients of ``x`` and ``F`` what those of the children say."""
-    bars = c.child_x.grad, c.child_F.grad, c.x.grad, c.F.grad
-    _scatter(c.positions, c.m, c.k, c.neighbours, c.weights, c.offsets, *bars)
+    """Add to the gradients of ``x``, ``F`` and, if it has one, ``weights`` what those of the children say."""
+    bars = c.child_x.grad, c.child_F.grad
+    _scatter(c.positions, c.m, c.k, c.neighbours, c.weights, c.offsets, *bars, c.x.grad, c.F.grad)
+    if c.weighing:
+        _weigh(c.positions, c.m, c.k, c.neighbours, c.offsets, c.x, c.F, *bars, c.weights.grad)
 
 
 @ti.func
@@ -107,3 +110,29 @@ def _scatter(
                     x_bar[i, a] += w * position_bar[a]
                 for b in ti.static(range(3)):
                     F_bar[i, a, b] += f_bar[a, b]
+
+
+@prepared
+@ti.kernel
+def _weigh(
+    positions: ti.template(),
+    m: ti.i32,
+    k: ti.i32,
+    neighbours: ti.types.ndarray(),
+    offsets: ti.types.ndarray(),
+    x: ti.types.ndarray(),
+    F: ti.types.ndarray(),
+    child_x_bar: ti.types.ndarray(),
+    child_F_bar: ti.types.ndarray(),
+    weights_bar: ti.types.ndarray(),
+):
+    """What a neighbour says, against the child's gradients."""
+    for j in range(m):
+        position_bar, deformation_bar = load_vec3(child_x_bar, j), load_mat3(child_F_bar, j)
+        for slot in range(k):
+            i = neighbours[j, slot]
+            f = load_mat3(F, i)
+            bar = (f * deformation_bar).sum()
+            if ti.static(positions):
+                bar += position_bar.dot(load_vec3(x, i) + f @ _offset(offsets, j, slot))
+            weights_bar[j, slot] += bar

@@ -7,7 +7,7 @@ an even density. equalise.py spreads them. All of it happens at detection and is
 interpolation.py moves the children.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from kernels.arrays import fill_from_numpy, from_numpy, real_array
 from kernels.neighbours import NeighbourTree
 from upsample.detection import Surface
 from upsample.equalise import equalise, measure_areas, smooth_normals
+from upsample.gumbel import draw_scores, relaxed_choice
 from upsample.interpolation import Interpolation, interpolate
 from upsample.isosurface import Isosurface
 
@@ -59,6 +60,14 @@ class Children:
     """Unit outward normals in the rest frame, [M, 3]."""
     sizes: np.ndarray
     """Square root of the surface area that each child stands for, at rest, [M]. Unit: length."""
+    scores: np.ndarray | None = None
+    """With ``selection: gumbel``, those of each neighbour (upsample.gumbel), [M, k]."""
+
+    def shares(self, config: UpsampleConfig) -> np.ndarray:
+        """Share of each neighbour in the child, [M, k]: the weights, or what Gumbel-softmax makes of the scores."""
+        if self.scores is None:
+            return self.weights
+        return relaxed_choice(self.scores, config.sampling_tau, config.selection == "gumbel_hard")
 
 
 def sample_children(
@@ -81,7 +90,7 @@ def sample_children(
     level = Isosurface(body.x, body.volumes, surface.spacing)
     anchors, normals = level.project_from(body.x[surface.index])
     normals = _else(normals, surface.normals)
-    room = _areas(anchors, normals, surface.weights, PARENT_RADIUS * surface.spacing)
+    room = _areas(anchors, normals, surface.weights[surface.index], PARENT_RADIUS * surface.spacing)
     due = room * _stretch(body.F[surface.index], normals) ** config.density_gamma
     due *= count / due.sum()
     family, kept = _kept(earlier, surface.index, due, len(body.x), count)
@@ -94,9 +103,9 @@ def sample_children(
     points = np.empty((count, 3))
     points[~kept] = anchors[family[~kept]] + _sunflower(normals, room, numbers, rng, config.surf_jitter_alpha)
     if earlier is not None:
-        points[kept] = carried(earlier, body)[kept]
+        points[kept] = carried(earlier, body, config)[kept]
     points, normals, areas = _settle(level, points, normals[family], ~kept, config)
-    return _tie(body, surface, points, normals, areas, family, ~kept, config.k_F, earlier)
+    return _tie(body, surface, points, normals, areas, family, ~kept, config, earlier)
 
 
 def _check(body: Body, k: int) -> None:
@@ -121,12 +130,12 @@ def _kept(earlier: Children | None, index: np.ndarray, due: np.ndarray, n: int, 
     return family, (family >= 0) & (rank < np.ceil(MOST * due)[family])
 
 
-def carried(children: Children, body: Body) -> np.ndarray:
+def carried(children: Children, body: Body, config: UpsampleConfig) -> np.ndarray:
     """Where the particles carry the children now, [M, 3]."""
     m, k = children.weights.shape
     middle = body.x.mean(axis=0)
     c = Interpolation(len(body.x), m, k)
-    values = (children.neighbours, children.weights, children.offsets, body.x - middle, body.F)
+    values = (children.neighbours, children.shares(config), children.offsets, body.x - middle, body.F)
     for array, value in zip((c.neighbours, c.weights, c.offsets, c.x, c.F), values, strict=True):
         fill_from_numpy(array, value)
     interpolate(c)
@@ -189,19 +198,26 @@ def _settle(level: Isosurface, points, normals, movable: np.ndarray, config: Ups
     return level.leave(at, m), _else(outwards.to_numpy()[:m].astype(np.float64), normals), areas
 
 
-def _tie(body: Body, surface: Surface, points, normals, areas, family, new, k: int, earlier: Children | None):
+def _tie(body: Body, surface: Surface, points, normals, areas, family, new, config, earlier: Children | None):
     """Children at these points; those that are not new keep what they were, but for their sizes."""
-    neighbours, weights = _ties(points[new], body.x, k, surface.spacing)
+    neighbours, weights = _ties(points[new], body.x, config.k_F, surface.spacing)
     offsets, child_F = _rest_offsets(points[new], body, neighbours, weights)
     rest_normals = _unit(np.einsum("mji,mj->mi", child_F, normals[new]))  # n ~ cof(F) n0, so n0 ~ Fᵀ n
     sizes = np.sqrt(areas / _stretch(body.F[surface.index], surface.normals)[family])
-    if earlier is None:
-        return Children(surface.index[family], neighbours, weights, offsets, rest_normals, sizes)
-    values = {field.name: getattr(earlier, field.name).copy() for field in fields(Children)}
-    laid_out = (surface.index[family[new]], neighbours, weights, offsets, rest_normals, sizes[new])
-    for value, part in zip(values.values(), laid_out, strict=True):
-        value[new] = part
-    return Children(**{**values, "sizes": sizes})
+    scores = None
+    if config.selection != "fixed":
+        scores = draw_scores(weights, surface.weights[neighbours], config.seed)
+    laid_out = Children(surface.index[family[new]], neighbours, weights, offsets, rest_normals, sizes[new], scores)
+    return laid_out if earlier is None else replace(_put(earlier, new, laid_out), sizes=sizes)
+
+
+def _put(earlier: Children, new: np.ndarray, laid_out: Children) -> Children:
+    """The earlier children, but the new ones [M] as they were laid out."""
+    values = {field.name: getattr(earlier, field.name) for field in fields(Children)}
+    values = {name: value.copy() for name, value in values.items() if value is not None}
+    for name, value in values.items():
+        value[new] = getattr(laid_out, name)
+    return Children(**values)
 
 
 def _ties(points: np.ndarray, x: np.ndarray, k: int, spacing: float) -> tuple[np.ndarray, np.ndarray]:

@@ -46,5 +46,5 @@ def select(weight: np.ndarray, config: UpsampleConfig, before: Selection | None 
 
 
 def soft_weights(selection: Selection, tau: float) -> np.ndarray:
-    """sigmoid((weight − threshold) / tau) of the selected particles."""
-    return 1 / (1 + np.exp((selection.threshold - selection.averages[selection.selected]) / tau))
+    """sigmoid((weight − threshold) / tau) of all particles, [N]; never 0."""
+    return 1 / (1 + np.exp(np.minimum((selection.threshold - selection.averages) / tau, 30.0)))

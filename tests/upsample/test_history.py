@@ -33,7 +33,8 @@ def test_averages_and_percentile():
     np.testing.assert_allclose(second.averages, weight + 0.1)
     assert second.threshold == pytest.approx(first.threshold + 0.1)
     soft = soft_weights(first, 0.1)
-    np.testing.assert_allclose(soft, 1 / (1 + np.exp(-(weight[6:] - first.threshold) / 0.1)))
+    np.testing.assert_allclose(soft, 1 / (1 + np.exp(-(weight - first.threshold) / 0.1)))
+    assert (soft_weights(first, 1e-4) > 0).all()
 
 
 def test_a_still_body_keeps_its_children_bit_for_bit():

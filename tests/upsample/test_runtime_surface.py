@@ -13,7 +13,16 @@ from tests.upsample.test_children import ball, eyes
 from tests.upsample.test_gaussians import block
 
 REFERENCE_KEYS = {"M", "sigma0", "thickness", "k_surface", "thr_percentile", "soft_tau", "hysteresis", "ema_beta"}
-REFERENCE_KEYS |= {"surf_jitter_alpha", "density_gamma", "k_F", "ed", "post_equalize", "smooth_normals", "png"}
+REFERENCE_KEYS |= {
+    "surf_jitter_alpha",
+    "density_gamma",
+    "k_F",
+    "sampling_tau",
+    "ed",
+    "post_equalize",
+    "smooth_normals",
+    "png",
+}
 CHANGES: list[dict] = [
     {"thr_percentile": 30.0},
     {"k_surface": 60},
@@ -23,6 +32,9 @@ CHANGES: list[dict] = [
     {"post_equalize": {"enabled": False}},
     {"post_equalize": {"use_mls_projection": False, "iters": 2}},
     {"ed": {"enabled": True, "num_nodes": 30}},
+    {"selection": "gumbel"},
+    {"selection": "gumbel", "sampling_tau": 2.0},
+    {"selection": "gumbel_hard"},
 ]
 
 
