@@ -5,13 +5,13 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bridge.binning import export_lists
 from bridge.checks import expect_shape, expect_shapes
 from bridge.exchange import clear, hand_over, load
 from bridge.lent_memory import launches
 from bridge.memory import available_bytes
+from bridge.once_differentiable import once_differentiable
 from bridge.projection import drop, export, needs_grad, seed
 from render.compositing import Compositing, composite, composite_grad
 from render.constants import TILE_SIZE

@@ -4,13 +4,13 @@ import math
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import expect_alive, load, to_torch
 from bridge.mpm_checks import check_places, check_time_step, stable_step
 from bridge.mpm_material import check_material_id, check_ranges, default_parameter, per_particle
 from bridge.mpm_state import MPMState, check_state, pack, unpack
+from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from bridge.simulation_error import SimulationError, broken_error, escaped_error
 from bridge.surroundings import SurroundingTensors

@@ -49,4 +49,7 @@ def composite_over(
         raise InputError(f"{OWNER}: {missing} is None; expected both depths, or none")
     expect_shape(OWNER, "depths", depths, (*size, 1))
     expect_shape(OWNER, "background_depths", background_depths, (*size, 1))
+    expect_finite(OWNER, "depths", depths)
+    if background_depths.isnan().any():
+        raise InputError(f"{OWNER}: background_depths has a NaN; expected lengths, or infinity for far away")
     return torch.where(depths <= background_depths, over, background.expand_as(over))

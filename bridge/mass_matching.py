@@ -2,10 +2,10 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_shape
 from bridge.exchange import from_torch, load, to_torch
+from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from configs.errors import InputError
 from configs.mpm import MPMConfig

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_shape
+from bridge.once_differentiable import once_differentiable
 
 EIGENVALUE_GAP_MIN = 1e-6
 """Relative gap below which two axes of a Gaussian are equally long: its normal then has no derivative."""
@@ -65,19 +66,28 @@ def _shortest_column(quats: Tensor, scales: Tensor) -> Tensor:
 def shortest_axes(covars: Tensor, towards: Tensor) -> Tensor:
     """Unit eigenvectors of the smallest eigenvalues of ``covars`` [N, 3, 3], on the side of ``towards`` [N, 3].
 
-    Differentiable to first order: dn = Σ_k v_k (v_k · dΣ n) / (λ_n - λ_k) over the other axes, where axes of equal
+    Differentiable in ``covars``: dn = Σ_k v_k (v_k · dΣ n) / (λ_n - λ_k) over the other axes, where axes of equal
     length, which have no derivative, contribute nothing. (torch's own gradient of ``eigh`` is NaN there.)
     """
-    with torch.no_grad():
+    return _ShortestAxes.apply(covars, towards)
+
+
+class _ShortestAxes(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, covars, towards):
         values, axes = torch.linalg.eigh(0.5 * (covars + covars.mT))
         normal, others = axes[:, :, 0], axes[:, :, 1:]
         normal = normal * torch.where((normal * towards).sum(dim=1, keepdim=True) < 0, -1.0, 1.0)
         gaps = values[:, :1] - values[:, 1:]
         smallest = EIGENVALUE_GAP_MIN * values[:, 2:].abs()
         inverse_gaps = torch.where(gaps.abs() > smallest, 1.0 / gaps, torch.zeros_like(gaps))
-    if not (torch.is_grad_enabled() and covars.requires_grad):
+        ctx.save_for_backward(normal, others, inverse_gaps)
         return normal
-    # v_k · Σ n is 0 for exact eigenvectors: the value stays, the derivative is the formula's.
-    symmetric = 0.5 * (covars + covars.mT)
-    slopes = torch.einsum("nik,nij,nj->nk", others, symmetric - symmetric.detach(), normal)
-    return normal + torch.einsum("nik,nk->ni", others, inverse_gaps * slopes)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx, normal_bar):
+        normal, others, inverse_gaps = ctx.saved_tensors
+        slopes_bar = inverse_gaps * torch.einsum("nik,ni->nk", others, normal_bar)
+        covars_bar = torch.einsum("nik,nk,nj->nij", others, slopes_bar, normal)
+        return 0.5 * (covars_bar + covars_bar.mT), None

@@ -2,11 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_shape, expect_shapes
 from bridge.exchange import clear, expect_alive, hand_over, load, to_torch
 from bridge.lent_memory import launches
+from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from configs.errors import InputError
 from render.camera_models import CAMERA_MODELS

@@ -140,8 +140,8 @@ def rasterization(
         viewmats_rs=viewmats_rs,
     )
     check_choices(render_mode, rasterize_mode, camera_model)
-    width, height, tile_size = whole_pixels(width=width, height=height, tile_size=tile_size)
-    check_ranges(near_plane, far_plane, radius_clip, eps2d)
+    width, height, tile_size = whole_pixels(OWNER, width=width, height=height, tile_size=tile_size)
+    near_plane, far_plane, radius_clip, eps2d = check_ranges(near_plane, far_plane, radius_clip, eps2d)
     n = check_gaussians(means, quats, scales, covars, opacities)
     cameras = check_cameras(viewmats, Ks, means)
     colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)

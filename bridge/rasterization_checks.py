@@ -17,7 +17,7 @@ RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
 RASTERIZE_MODES = ("classic", "antialiased")
 REAL_TYPES = (torch.float32, torch.float64)
 SINGULAR_DETERMINANT = 1e-8
-"""A rotation has determinant 1; a matrix with less than this flattens the world."""
+"""A rotation has determinant 1, in units of its rows' lengths; a matrix with less than this flattens the world."""
 SEMIDEFINITE_SLACK = 1e-3
 """How far a covariance's principal minors may be below 0 relative to its largest variance: rounding, and the steps of
 finite differences, leave flat Gaussians a little outside."""
@@ -48,20 +48,32 @@ def check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> N
         raise NotImplementedError(f"{OWNER}: camera_model={camera_model!r} is not supported yet; expected {expected}")
 
 
-def whole_pixels(**sizes) -> list[int]:
+def whole_pixels(owner: str, **sizes) -> list[int]:
+    """The sizes as integers, checked."""
     for name, value in sizes.items():
         number = isinstance(value, numbers.Real) and not isinstance(value, bool)
         if not (number and 1 <= value <= MAX_INDEX and int(value) == value):
-            raise InputError(f"{OWNER}: {name} is {value!r}; expected a positive whole number of pixels")
+            raise InputError(f"{owner}: {name} is {value!r}; expected a whole number of pixels from 1 to {MAX_INDEX}")
     return [int(value) for value in sizes.values()]
 
 
-def check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d: float) -> None:
-    if not 0 <= near_plane < far_plane:
-        raise InputError(f"{OWNER}: near_plane is {near_plane}, far_plane {far_plane}; expected 0 <= near < far")
-    for name, value in (("radius_clip", radius_clip), ("eps2d", eps2d)):
+def check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d: float) -> list[float]:
+    """Check the numbers; the same as Python's own, whatever library they are of."""
+    given = dict(near_plane=near_plane, far_plane=far_plane, radius_clip=radius_clip, eps2d=eps2d)
+    near, far, clip, eps = reals = [_number(name, value) for name, value in given.items()]
+    if not 0 <= near < far:
+        raise InputError(f"{OWNER}: near_plane is {near}, far_plane {far}; expected 0 <= near < far")
+    for name, value in (("radius_clip", clip), ("eps2d", eps)):
         if not 0 <= value < float("inf"):
             raise InputError(f"{OWNER}: {name} is {value}; expected a number of at least 0")
+    return reals
+
+
+def _number(name: str, value: float) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise InputError(f"{OWNER}: {name} is {value!r}; expected a number") from None
 
 
 def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: Tensor) -> None:
@@ -153,7 +165,8 @@ def _check_camera(c: int, viewmat: list[list[float]], K: list[list[float]]) -> N
             f"{OWNER}: viewmats[{c}] ends with the row {last}; expected 0, 0, 0, 1 "
             "(world to camera, column vectors: transpose a row-vector matrix)"
         )
-    if abs(a * (e * z - y * h) - b * (d * z - y * g) + x * (d * h - e * g)) < SINGULAR_DETERMINANT:
+    volume = math.hypot(a, b, x) * math.hypot(d, e, y) * math.hypot(g, h, z)
+    if abs(a * (e * z - y * h) - b * (d * z - y * g) + x * (d * h - e * g)) <= SINGULAR_DETERMINANT * volume:
         raise InputError(f"{OWNER}: viewmats[{c}] is singular; expected a rotation and a translation")
     if not (K[0][0] > 0 and K[1][1] > 0):
         raise InputError(f"{OWNER}: Ks[{c}] has focal lengths {(K[0][0], K[1][1])}; expected positive pixels")

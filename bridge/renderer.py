@@ -1,5 +1,6 @@
 """``GSRenderer3DGS``: one camera given in the 3DGS convention; image, alpha, depth and normals of Gaussians."""
 
+import math
 import warnings
 from typing import Any
 
@@ -10,6 +11,7 @@ from torch import Tensor
 from bridge.checks import expect_finite, expect_shape
 from bridge.normals import shortest_axes
 from bridge.rasterization import rasterization
+from bridge.rasterization_checks import whole_pixels
 from bridge.runtime import current
 from configs.errors import InputError
 from configs.render import RenderConfig
@@ -26,7 +28,7 @@ class GSRenderer3DGS:
         viewmatrix: world to camera [4, 4], transposed (row vectors); OpenCV's axes.
         projmatrix: full projection [4, 4], transposed: ``viewmatrix @ P.T``. It gives the principal point; None
             puts it in the middle.
-        campos: position of the camera [3]; implied by ``viewmatrix``, so it may be None.
+        campos: position of the camera [3]; ``viewmatrix`` implies it, so it may be None; another one is a warning.
         device: where the results live.
         background: red, green, blue behind the Gaussians.
         particle_color: red, green, blue of Gaussians drawn without colours.
@@ -50,19 +52,19 @@ class GSRenderer3DGS:
         particle_color: tuple[float, float, float] = RenderConfig().particle_color,
         near_plane: float = 0.01,
     ):
-        for name, value in (("width", width), ("height", height), ("tanfovx", tanfovx), ("tanfovy", tanfovy)):
-            if not value > 0:
-                raise InputError(f"{OWNER}: {name} is {value}; expected a positive number")
-        self.width, self.height, self.near_plane = int(width), int(height), near_plane
-        self.device, self.dtype = _available(device), current().dtype
+        self.width, self.height = whole_pixels(OWNER, width=width, height=height)
+        tanfovx, tanfovy = _positive("tanfovx", tanfovx), _positive("tanfovy", tanfovy)
+        self.device, self.dtype, self.near_plane = _available(device), current().dtype, near_plane
         self.viewmat = self._tensor("viewmatrix", viewmatrix, (4, 4)).T
         """World to camera [4, 4], column vectors."""
+        self.eye = _eye(self.viewmat.detach())
+        """Position of the camera [3]. Unit: length."""
         focal = (0.5 * self.width / tanfovx, 0.5 * self.height / tanfovy)
         centre = self._principal_point(projmatrix, tanfovx, tanfovy)
         self.K = self.viewmat.new_tensor([[focal[0], 0, centre[0]], [0, focal[1], centre[1]], [0, 0, 1]])
         """Intrinsics [3, 3]. Unit: pixel."""
         if campos is not None:
-            self._tensor("campos", campos, (3,))
+            self._compare_eye(self._tensor("campos", campos, (3,)).detach())
         self.background = self._tensor("background", background, (3,))
         self.particle_color = self._tensor("particle_color", particle_color, (3,))
 
@@ -99,7 +101,7 @@ class GSRenderer3DGS:
         opacity = opacity.expand(n) if opacity.ndim == 0 else opacity
         expect_shape(OWNER, "opacity", opacity, (n,))
         expect_shape(OWNER, "colors", colors, (n, 3))
-        normals = shortest_axes(cov, self._towards_camera(mu))
+        normals = shortest_axes(cov, self.eye - mu.detach())
         drawn, alphas, _ = rasterization(
             mu,
             None,
@@ -119,10 +121,6 @@ class GSRenderer3DGS:
         result = {"image": image, "alpha": alphas[0].permute(2, 0, 1), "depth": depth, "normal": normal.clamp(-1, 1)}
         return result if return_torch else {name: value.detach().cpu().numpy() for name, value in result.items()}
 
-    def _towards_camera(self, mu: Tensor) -> Tensor:
-        eye = -self.viewmat[:3, :3].T @ self.viewmat[:3, 3]
-        return eye - mu.detach()
-
     def _tensor(self, name: str, value: Any, shape: tuple[int | str, ...] | None) -> Tensor:
         """``value`` as a tensor of the runtime's type on the device, its shape and values checked."""
         if not isinstance(value, Tensor):
@@ -132,6 +130,13 @@ class GSRenderer3DGS:
             expect_shape(OWNER, name, value, shape)
         expect_finite(OWNER, name, value)
         return value
+
+    def _compare_eye(self, campos: Tensor) -> None:
+        if (campos - self.eye).norm() > 1e-3 * (1.0 + self.eye.norm()):
+            warnings.warn(
+                f"{OWNER}: campos is {campos.tolist()}, but viewmatrix stands at {self.eye.tolist()}, which counts",
+                stacklevel=3,
+            )
 
     def _principal_point(self, projmatrix: Any, tanfovx: float, tanfovy: float) -> tuple[float, float]:
         """Where the projection puts the viewing axis, in pixels."""
@@ -150,6 +155,29 @@ class GSRenderer3DGS:
             return middle
         offset = p[:2, 2] / p[3, 2]
         return middle[0] * (1.0 + float(offset[0])), middle[1] * (1.0 + float(offset[1]))
+
+
+def _positive(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise InputError(f"{OWNER}: {name} is {value!r}; expected a positive number")
+    return number
+
+
+def _eye(viewmat: Tensor) -> Tensor:
+    """Where a world-to-camera matrix stands, checked to be one."""
+    if (viewmat[3] - viewmat.new_tensor([0.0, 0.0, 0.0, 1.0])).abs().max() > 1e-4:
+        raise InputError(
+            f"{OWNER}: viewmatrix ends with the column {viewmat[3].tolist()}; expected 0, 0, 0, 1 "
+            "(3DGS's convention: transposed, row vectors)"
+        )
+    eye, failed = torch.linalg.solve_ex(viewmat[:3, :3], -viewmat[:3, 3])
+    if failed:
+        raise InputError(f"{OWNER}: viewmatrix is singular; expected a rotation and a translation")
+    return eye
 
 
 def _available(device: torch.device | str) -> torch.device:

@@ -2,11 +2,11 @@
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_real, expect_shape
 from bridge.exchange import load, to_torch
 from bridge.lent_memory import launches
+from bridge.once_differentiable import once_differentiable
 from bridge.projection import drop, export, seed
 from bridge.runtime import current
 from configs.errors import InputError

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import load, to_torch
 from bridge.lent_memory import launches
+from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from bridge.surface import Surface, SurfaceHistory, children_from, graph_from
 from configs.errors import InputError

@@ -16,12 +16,15 @@ def save_depth(path: str | Path, depth: torch.Tensor | np.ndarray, unit: float =
     """Write depth [H, W]; pixels of depth 0 (nothing there) stay 0.
 
     Args:
+        path: a ``.png``; other formats do not keep 16 bits.
         unit: length of one grey level, 1e-3 is a millimetre where the unit of length is a metre.
 
     Raises:
-        InputError: another shape, values that are negative, not finite, or beyond 65,535 units.
+        InputError: another ending or shape, values that are negative, not finite, or beyond 65,535 units.
     """
     array = depth.detach().cpu().numpy() if isinstance(depth, torch.Tensor) else np.asarray(depth)
+    if Path(path).suffix.lower() != ".png":
+        raise InputError(f"save_depth: {path} ends with {Path(path).suffix!r}; expected .png")
     if array.ndim != 2 or 0 in array.shape:
         raise InputError(f"save_depth: depth has shape {array.shape}; expected (H, W)")
     if not unit > 0:

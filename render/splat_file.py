@@ -59,27 +59,29 @@ def save_scene(path: str | Path, scene: SplatFile, text: bool = False) -> None:
         text: an ascii ``.ply``.
 
     Raises:
-        InputError: another ending, shapes that do not fit, values that are not finite.
+        InputError: another ending, shapes that do not fit, values that are not finite, opacities outside [0, 1],
+            scales below 0.
     """
     path = _path("save_scene", path)
     _check("save_scene", scene)
-    if path.suffix == ".ply":
+    if path.suffix.lower() == ".ply":
         write_ply(path, **asdict(scene), text=text)
     else:
         arrays: dict[str, Any] = {name: np.asarray(value, np.float32) for name, value in asdict(scene).items()}
-        np.savez_compressed(path, **arrays)
+        with open(path, "wb") as file:  # given a name, NumPy appends its own ending to others
+            np.savez_compressed(file, **arrays)
 
 
 def load_splats(path: str | Path) -> SplatFile:
     """Read a ``.ply`` in the standard layout, binary or ascii, or an ``.npz`` of ``save_scene``.
 
     Raises:
-        InputError: no such file, another ending, foreign, truncated, arrays missing or not finite.
+        InputError: no such file, another ending, foreign, truncated, arrays missing, not finite or out of range.
     """
     path = _path("load_splats", path)
     if not path.is_file():
         raise InputError(f"load_splats: {path} does not exist")
-    scene = SplatFile(**(read_ply(path) if path.suffix == ".ply" else _read_npz(path)))
+    scene = SplatFile(**(read_ply(path) if path.suffix.lower() == ".ply" else _read_npz(path)))
     _check(f"load_splats: {path}", scene)
     return scene
 
@@ -114,7 +116,7 @@ def save_splats(
 
 def _path(owner: str, path: str | Path) -> Path:
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix.lower() not in SUFFIXES:
         raise InputError(f"{owner}: {path} ends with {path.suffix!r}; expected {' or '.join(SUFFIXES)}")
     return path
 
@@ -128,7 +130,7 @@ def _read_npz(path: Path) -> dict[str, NDArray[np.float32]]:
 
 
 def _check(owner: str, scene: SplatFile) -> None:
-    """Raise unless the shapes fit and all values are finite."""
+    """Raise unless the shapes fit, all values are finite, opacities in [0, 1] and scales not negative."""
     n, bases = len(scene.means), np.shape(scene.sh_coeffs)[1] if np.ndim(scene.sh_coeffs) == 3 else 0
     if bases not in [basis_size(degree) for degree in range(MAX_DEGREE + 1)]:
         shape = np.shape(scene.sh_coeffs)
@@ -143,6 +145,12 @@ def _check(owner: str, scene: SplatFile) -> None:
         if not np.isfinite(value).all():
             first = tuple(int(i) for i in np.argwhere(~np.isfinite(value))[0])
             raise InputError(f"{owner}: {name} is not finite, first at index {first}")
+    for name, low, high in (("opacities", 0.0, 1.0), ("scales", 0.0, np.inf)):
+        value = np.asarray(getattr(scene, name))
+        outside = np.argwhere((value < low) | (value > high))
+        if len(outside):
+            first = tuple(int(i) for i in outside[0])
+            raise InputError(f"{owner}: {name} is {value[first]:.4g} at index {first}; expected {low:g} to {high:g}")
 
 
 def quaternions_and_scales(covars: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

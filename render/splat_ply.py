@@ -43,7 +43,7 @@ def read_ply(path: Path) -> dict[str, NDArray[np.float32]]:
     """
     try:
         vertices = PlyData.read(str(path), mmap=False)["vertex"]
-    except (PlyParseError, KeyError, ValueError, OSError) as error:
+    except (PlyParseError, KeyError, ValueError, OSError, MemoryError) as error:  # a foreign count asks for any memory
         raise InputError(f"load_splats: {path} is not a readable 3DGS .ply file ({error})") from None
     names = set(vertices.data.dtype.names)
     rest_count = sum(name.startswith("f_rest_") for name in names)

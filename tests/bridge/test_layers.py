@@ -54,3 +54,7 @@ def test_mistakes_are_named():
         composite_over(colors, alphas, torch.zeros(4))
     with pytest.raises(InputError, match="alphas has shape"):
         composite_over(colors, alphas[..., 0], torch.zeros(3))
+    with pytest.raises(InputError, match="depths is not finite"):
+        composite_over(colors, alphas, torch.zeros(3), depths * torch.nan, depths)
+    with pytest.raises(InputError, match="background_depths has a NaN"):
+        composite_over(colors, alphas, torch.zeros(3), depths, depths * torch.nan)

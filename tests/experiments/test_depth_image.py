@@ -29,6 +29,8 @@ def test_mistakes_are_named(tmp_path):
     ):
         with pytest.raises(InputError, match=message):
             save_depth(tmp_path / "d.png", depth)
+    with pytest.raises(InputError, match=r"ends with '\.jpg'; expected \.png"):
+        save_depth(tmp_path / "d.jpg", np.ones((2, 2)))
     assert not list(tmp_path.iterdir())
     imageio.imwrite(tmp_path / "rgb.png", np.zeros((2, 2, 3), np.uint8))
     with pytest.raises(InputError, match="expected 16-bit grey"):

@@ -2,6 +2,7 @@
 
 import gc
 
+import numpy as np
 import pytest
 import torch
 
@@ -161,9 +162,12 @@ def test_second_backward_needs_retain_graph():
         loss.backward()
 
 
-def test_double_backward_is_refused():
+@pytest.mark.parametrize("power", [1, 2])
+def test_double_backward_is_refused(power):
+    """Of a loss that is linear in the image too, where torch's own mark lets it pass as 0."""
     scene = leaves(random_scene())
-    (gradient,) = torch.autograd.grad((draw(scene)[0] ** 2).sum(), scene["means"], create_graph=True)
+    loss = (draw(scene)[0] ** power).sum() + (scene["means"] ** 3).sum()
+    (gradient,) = torch.autograd.grad(loss, scene["means"], create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         gradient.sum().backward()
 
@@ -247,8 +251,11 @@ def broken(name, index, value):
         (lambda: dict(height=2.5), "height is 2.5"),
         (lambda: dict(height=float("nan")), "height is nan"),
         (lambda: dict(width="wide"), "width is 'wide'"),
+        (lambda: dict(width=2**40), r"width is 1099511627776; expected a whole number of pixels from 1 to 2147483647"),
         (lambda: dict(near_plane=2.0, far_plane=1.0), "near_plane is 2.0"),
         (lambda: dict(eps2d=-1.0), "eps2d is -1.0"),
+        (lambda: dict(far_plane=None), "far_plane is None; expected a number"),
+        (lambda: dict(radius_clip="small"), "radius_clip is 'small'; expected a number"),
         (lambda: dict(render_mode="rgb"), "render_mode is 'rgb'; expected one of RGB, D, ED"),
         (lambda: dict(rasterize_mode="fast"), "rasterize_mode is 'fast'"),
         (lambda: dict(camera_model="mirror"), "camera_model is 'mirror'"),
@@ -262,6 +269,19 @@ def broken(name, index, value):
 def test_mistakes_are_named(change, message):
     with pytest.raises(InputError, match=message):
         draw({**random_scene(), **change()})
+
+
+def test_numbers_of_torch_and_numpy_are_numbers():
+    scene = random_scene(n=5)
+    images = draw(scene, near_plane=torch.tensor(0.5), eps2d=np.float32(0.5), width=np.int64(37))[0]
+    torch.testing.assert_close(images, draw(scene, near_plane=0.5, eps2d=0.5)[0], rtol=0, atol=0)
+
+
+def test_a_world_of_other_units_is_no_singular_one():
+    scene = random_scene(n=5)
+    shrink = torch.diag(torch.tensor([1e-4, 1e-4, 1e-4, 1.0], dtype=torch.float64))
+    small = {**scene, "viewmats": shrink @ scene["viewmats"], "near_plane": 1e-6}
+    torch.testing.assert_close(draw(small)[0], draw({**scene, "near_plane": 1e-2})[0], rtol=0, atol=1e-9)
 
 
 def test_a_quaternion_of_length_zero_is_named():

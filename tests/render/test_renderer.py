@@ -70,6 +70,12 @@ def test_principal_point_comes_from_the_projection():
         GSRenderer3DGS(WIDTH, HEIGHT, *TAN, look_at(EYE).T, np.eye(4), EYE, "cpu")
 
 
+def test_the_camera_stands_where_its_matrix_says():
+    np.testing.assert_allclose(make_renderer().eye, EYE, atol=1e-12)
+    with pytest.warns(UserWarning, match=r"campos is \[9\.0, 0\.0, 0\.0\], but viewmatrix stands at"):
+        GSRenderer3DGS(WIDTH, HEIGHT, *TAN, look_at(EYE).T, None, (9, 0, 0))
+
+
 def test_normals_face_the_camera_in_the_world_frame():
     normal = torch.nn.functional.normalize(torch.tensor([0.3, -0.2, -1.0], dtype=torch.float64), dim=0)
     disc = 0.25 * torch.eye(3, dtype=torch.float64) - 0.2499 * torch.outer(normal, normal)
@@ -107,6 +113,14 @@ def test_normals_differentiate():
 def test_mistakes_are_named():
     with pytest.raises(InputError, match="tanfovx is 0"):
         GSRenderer3DGS(WIDTH, HEIGHT, 0, 1, np.eye(4))
+    with pytest.raises(InputError, match="tanfovy is 'wide'"):
+        GSRenderer3DGS(WIDTH, HEIGHT, 1, "wide", np.eye(4))
+    with pytest.raises(InputError, match=r"height is 30\.5; expected a whole number of pixels"):
+        GSRenderer3DGS(WIDTH, 30.5, 1, 1, np.eye(4))
+    with pytest.raises(InputError, match=r"viewmatrix ends with the column .*; expected 0, 0, 0, 1"):
+        GSRenderer3DGS(WIDTH, HEIGHT, 1, 1, look_at(EYE))
+    with pytest.raises(InputError, match="viewmatrix is singular"):
+        GSRenderer3DGS(WIDTH, HEIGHT, 1, 1, np.diag([1, 1, 0, 1]))
     with pytest.raises(InputError, match=r"viewmatrix has shape \(3, 4\)"):
         GSRenderer3DGS(WIDTH, HEIGHT, 1, 1, np.eye(4)[:3])
     with pytest.raises(InputError, match=r"cov has shape \(2, 6\)"):

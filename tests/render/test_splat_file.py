@@ -1,5 +1,7 @@
 """The standard .ply layout: what is written is what is read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from plyfile import PlyData
@@ -133,6 +135,9 @@ def test_broken_files_are_refused(tmp_path):
     (tmp_path / "rest.ply").write_bytes(whole.replace(b"f_rest_44", b"g_rest_44"))
     with pytest.raises(InputError, match="44 properties f_rest"):
         load_splats(tmp_path / "rest.ply")
+    (tmp_path / "count.ply").write_bytes(whole.replace(b"vertex 5", b"vertex 99999999999999"))
+    with pytest.raises(InputError, match="not a readable"):
+        load_splats(tmp_path / "count.ply")
     with pytest.raises(InputError, match=r"ends with '\.obj'; expected \.ply or \.npz"):
         load_splats(tmp_path / "a.obj")
     scene = random_scene(3, 1)
@@ -150,3 +155,26 @@ def test_broken_files_are_refused(tmp_path):
         save_scene(tmp_path / "c.ply", bad)
     with pytest.raises(InputError, match="covars has shape"):
         save_splats(tmp_path / "b.ply", np.zeros((2, 3)), np.zeros((2, 3)), np.zeros(2), np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("opacities", 1.5, r"opacities is 1\.5 at index \(2,\); expected 0 to 1"),
+        ("opacities", -0.5, r"opacities is -0\.5 at index \(2,\); expected 0 to 1"),
+        ("scales", -0.1, r"scales is -0\.1 at index \(2, 0\); expected 0 to inf"),
+    ],
+)
+def test_values_out_of_range_are_not_clipped_in_silence(tmp_path, name, value, message):
+    scene = random_scene(3, 0)
+    changed = getattr(scene, name).copy()
+    changed[2] = value
+    with pytest.raises(InputError, match=message):
+        save_scene(tmp_path / "a.ply", replace(scene, **{name: changed}))
+
+
+def test_endings_of_any_case(tmp_path):
+    scene = random_scene(3, 1)
+    for name in ("A.PLY", "A.NPZ"):
+        save_scene(tmp_path / name, scene)
+        assert_equal(load_splats(tmp_path / name), scene, 1e-5)
