@@ -43,6 +43,7 @@ def compare(scene, image_error, gradient_error, antialiased=False, camera_model=
     ours, reference = leaves(scene), leaves({k: v.double() if k in TENSORS else v for k, v in scene.items()})
     image, alpha = drawn(ours, antialiased, camera_model)
     image_ref, alpha_ref = twin(reference, antialiased, camera_model)
+    assert alpha_ref.max() > 0.01  # something is seen
     assert (image - image_ref).abs().max() <= image_error
     assert (alpha - alpha_ref).abs().max() <= image_error
     seeds = torch.randn(image.shape, dtype=torch.float64), torch.randn(alpha.shape, dtype=torch.float64)
@@ -148,10 +149,11 @@ def special(name):
         scene["means"] = scene["means"] * torch.tensor([3.0, 3.0, 0.5], dtype=torch.float64)
         scene["covars"] = 0.3 * eye.expand(12, 3, 3)
     if name == "across the near plane":
+        scene["means"][:, :2] *= 0.05
         scene["means"][:, 2] = torch.linspace(-3.5, -2.0, 12, dtype=torch.float64)
         scene["covars"] = 0.01 * scene["covars"]
     if name == "sub-pixel":
-        scene["covars"] = 1e-8 * scene["covars"]
+        scene["covars"] *= torch.logspace(-8, -2, 12, dtype=torch.float64)[:, None, None]
     if name == "needle":
         axis = torch.nn.functional.normalize(torch.randn(12, 3, dtype=torch.float64), dim=1)
         scene["covars"] = axis[:, :, None] * axis[:, None, :] + 1e-6 * eye
@@ -178,24 +180,24 @@ def special(name):
     return scene
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "one",
-        "in the guard band",
-        "across the near plane",
-        "sub-pixel",
-        "needle",
-        "flat",
-        "larger than the screen",
-        "opacity 0 and 1",
-        "saturated",
-        "equal depths",
-        "all in one place",
-        "around the camera",
-        "skewed intrinsics",
-    ],
+EDGE_CASES = (
+    "one",
+    "in the guard band",
+    "across the near plane",
+    "sub-pixel",
+    "needle",
+    "flat",
+    "larger than the screen",
+    "opacity 0 and 1",
+    "saturated",
+    "equal depths",
+    "all in one place",
+    "around the camera",
+    "skewed intrinsics",
 )
+
+
+@pytest.mark.parametrize("name", EDGE_CASES)
 def test_edge_cases(name):
     compare(special(name), 1e-8, 1e-8)
     compare(special(name), 1e-8, 1e-8, antialiased=True)
@@ -212,6 +214,29 @@ def test_more_than_a_thousand_gaussians_in_a_tile():
 @pytest.mark.parametrize("antialiased", [False, True])
 def test_float32(antialiased):
     compare(random_scene(dtype=torch.float32, seed=1), 2e-5, 1e-4, antialiased)
+
+
+ROUNDED = [name for name in EDGE_CASES if name != "needle"]
+"""Cases that float32 draws as exactly as others. The width of a needle, 1 to 1000, is a difference of its covariance's
+numbers, which leaves float32 three digits of it."""
+
+
+def compare_rounded(name):
+    scene = {key: value.float() if key in TENSORS else value for key, value in special(name).items()}
+    compare(scene, 2e-5, 1e-4)
+    compare(scene, 2e-5, 1e-4, antialiased=True)
+
+
+@pytest.mark.runtime("cpu", "float32")
+@pytest.mark.parametrize("name", ROUNDED)
+def test_edge_cases_in_float32(name):
+    compare_rounded(name)
+
+
+@pytest.mark.runtime("vulkan", "float32")
+@pytest.mark.parametrize("name", ROUNDED)
+def test_edge_cases_on_vulkan(name):
+    compare_rounded(name)
 
 
 @pytest.mark.runtime("cpu", "float32")
