@@ -5,6 +5,7 @@ import os
 import sys
 
 BENCHMARKS = {
+    "gradient": "experiments.bench_gradient",
     "mpm": "experiments.bench_mpm",
     "render": "experiments.bench_render",
     "upsample": "experiments.bench_upsample",
