@@ -1,6 +1,6 @@
 """What a full gradient costs beside the forward alone: ``python -m scripts.bench gradient``.
 
-The objective of a morph, physics to pixels, at the controls 0 of its first episode. Times are medians within one process.
+The objective of a morph, physics to pixels, at the controls 0 of its first episode. Times are medians in one process.
 Memory is the peak beyond what the process held after the scene was made and a small morph had loaded the kernels; each
 figure comes from a process of its own, since arrays of ended rollouts are kept for the next ones.
 """
