@@ -56,7 +56,7 @@ def evaluate(folders: Sequence[Path], output: Path, console: Console) -> None:
     """
     runtime.current()
     runs = [read_run(folder) for folder in folders]
-    frames = _frames(runs)
+    frames = common_frames(runs)
     rows = {run.name: measure_run(run, frames[run.mesh[0].tobytes()]) for run in runs}
     output.mkdir(parents=True, exist_ok=True)
     write_json(output / "evaluation.json", rows)
@@ -124,7 +124,7 @@ def draw_bars(path: Path, rows: dict[str, dict]) -> None:
     save_figure(figure, path)
 
 
-def _frames(runs: Sequence[FinishedRun]) -> dict[bytes, Frame]:
+def common_frames(runs: Sequence[FinishedRun]) -> dict[bytes, Frame]:
     """One frame for all runs with the same target: figures are comparable within a frame only."""
     clouds: dict[bytes, list[np.ndarray]] = {}
     margin: dict[bytes, float] = {}
