@@ -7,9 +7,9 @@ from torch import Tensor, nn
 
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import expect_alive, load, to_torch
-from bridge.mpm_checks import check_places, check_time_step, stable_step
-from bridge.mpm_material import check_material_id, check_ranges, default_parameter, per_particle
-from bridge.mpm_state import MPMState, check_state, pack, unpack
+from bridge.mpm_checks import check_counts, check_places, check_time_step, stable_step
+from bridge.mpm_material import check_elastic, check_material_id, check_ranges, default_parameter, per_particle
+from bridge.mpm_state import MPMState, check_state, is_whole, pack, unpack
 from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from bridge.simulation_error import SimulationError, broken_error, escaped_error
@@ -62,6 +62,8 @@ class DiffMPM(nn.Module):
         nn.Parameters they learn.
         """
         sim = cls(config)
+        if "lam" not in sim.solver.parameters:
+            raise InputError(f"DiffMPM: E and nu are given; the laws in use have {', '.join(sim.solver.parameters)}")
         del sim.lam, sim.mu
         _hold(sim, "youngs_modulus", E)
         _hold(sim, "poissons_ratio", nu)
@@ -72,8 +74,7 @@ class DiffMPM(nn.Module):
         if not hasattr(self, "youngs_modulus"):
             return self.lam, self.mu
         E, nu = self.youngs_modulus, self.poissons_ratio
-        if bool(((nu.detach() >= 0.5) | (nu.detach() <= -1)).any()):
-            raise InputError("DiffMPM: poissons_ratio is outside its range; expected above -1 and below 0.5")
+        check_elastic(E, nu)
         return E * nu / ((1 + nu) * (1 - 2 * nu)), E / (2 * (1 + nu))
 
     @property
@@ -131,12 +132,14 @@ class DiffMPM(nn.Module):
             wall_friction: 0-d; default: ``config.boundary.friction``.
             time: when the first step begins, for configured trajectories. Unit: time.
         """
+        check_counts(steps=steps, record_every=record_every)
         parts = {"v": v, "C": C, "F": F, "F_total": F_total, "internal": internal}
         n = check_state(x, parts, len(self.solver.internal))
         intervals = self._check_controls(dF, n)
         check_places(x, self.config)
         rows = self._material_rows(x, mass, volume, material_id, params or {})
         laws = self._laws(x, material_id)
+        check_ranges(rows, self.solver.laws, laws)
         inputs = (
             torch.cat(list(rows.values())),
             x.new_zeros(1, 1, 3, 3) if dF is None else dF,
@@ -183,7 +186,6 @@ class DiffMPM(nn.Module):
         given |= params
         for name in names:
             rows[name] = spread(name, given[name] if name in given else default_parameter(self.config, name))
-        check_ranges(rows)
         return rows
 
     def _laws(self, x: Tensor, material_id: Tensor | None) -> Tensor:
@@ -231,6 +233,8 @@ class DiffMPM(nn.Module):
         )
         *frames, escaped = _Rollout.apply(self.solver, sizes, laws, *tensors)
         states = [unpack(frame, len(laws)) for frame in frames]
+        for number, recorded in enumerate(states):
+            recorded.escaped, recorded.time_steps = None, (number + 1) * (steps // len(states))
         states[-1].escaped = int(escaped)
         return states
 
@@ -245,6 +249,7 @@ class DiffMPM(nn.Module):
             )
         material, controls, gravity = inputs
         recorded, frame_dt = [], float(self.config.frame_dt or 0.0)
+        held, time_steps = 0, 0
         for frame in range(frames):
             limit = stable_step(self.config, rows, state.detach(), float(gravity.detach().norm()) * frame_dt)
             substeps = max(1, math.ceil(frame_dt / (self.config.courant * limit)))
@@ -254,6 +259,10 @@ class DiffMPM(nn.Module):
             dt = frame_dt / substeps
             inputs = (material, control, gravity, around.rows(dt, slice(frame, frame + 1), substeps))
             (last,) = self._run(state, laws, inputs, around, dt, substeps, int(starts), None, 1 / frames)
+            time_steps += substeps
+            last.time_steps = time_steps
+            if self.config.escaped == "clamp":
+                last.escaped = held = held + (last.escaped or 0)
             state = pack(last.x, {k: t for k, t in last.inputs().items() if k != "x"}, len(self.solver.internal))
             if record_every and (frame + 1) % record_every == 0:
                 recorded.append(last)
@@ -326,9 +335,7 @@ def _error(solver: Solver, rollout: Rollout, found, last: Tensor) -> SimulationE
     if first is escaped:
         return escaped_error(first, _state_at(solver, rollout, first.step))
     state = _state_at(solver, rollout, first.step)
-    if first.step and not all(
-        bool(torch.isfinite(value).all()) for value in state.inputs().values() if value is not None
-    ):
+    if first.step and not is_whole(state):
         state = _state_at(solver, rollout, first.step - 1)
     return broken_error(first, state)
 

@@ -1,15 +1,24 @@
 """What a rollout refuses before it starts: particles outside the grid or at one place, time steps too large."""
 
 import math
+from numbers import Integral
 
 import torch
 from torch import Tensor
 
 from configs.errors import InputError
+from configs.material import MaterialConfig
 from configs.mpm import MPMConfig
 from mpm.bspline import NODES
 from mpm.stability import viscous_limit, wave_limit
 from mpm.state import V
+
+
+def check_counts(**counts: int | None) -> None:
+    """Raise for numbers of steps that are no integers."""
+    for name, value in counts.items():
+        if value is not None and not isinstance(value, Integral):
+            raise InputError(f"DiffMPM: {name} is {value!r}; expected an integer")
 
 
 def check_places(x: Tensor, config: MPMConfig) -> None:
@@ -78,14 +87,22 @@ def _limit(config: MPMConfig, rows: dict[str, Tensor], speed: float) -> float:
     zero = torch.zeros_like(rows["mass"])
     density = rows["mass"] / rows["volume"]
     modulus = rows.get("lam", zero) + 2 * rows.get("mu", zero) + rows.get("bulk_modulus", zero)
-    if "lam" not in rows and "bulk_modulus" not in rows:  # a law of the user's own
-        modulus = zero + max(material.wave_modulus for material in config.all_materials)
     h = config.grid.spacing
     squared = float((modulus / density).max())
-    limit = wave_limit(h, math.sqrt(max(squared, 0.0)), speed)
+    limit = math.inf
+    for material in filter(_is_users_own, config.all_materials):
+        rho = material.density if len(config.all_materials) > 1 else float(density.min())
+        squared = max(squared, material.wave_modulus / rho)
+        limit = min(limit, viscous_limit(h, material.viscosity, rho))
+    limit = min(limit, wave_limit(h, math.sqrt(max(squared, 0.0)), speed))
     if "dynamic_viscosity" in rows:
         limit = min(limit, viscous_limit(h, float((rows["dynamic_viscosity"] / density).max()), 1.0))
     return limit
+
+
+def _is_users_own(material: MaterialConfig) -> bool:
+    """Whether the stiffness is in no parameter that has a name of ours: then the configuration says it."""
+    return not {"lam", "bulk_modulus"} & set(material.parameters)
 
 
 def _text(point: list[float]) -> str:

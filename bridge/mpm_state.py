@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bridge.checks import expect_finite, expect_shape
+from bridge.checks import expect_finite, expect_real, expect_shape
 from configs.errors import InputError
 from mpm.state import INTERNAL
 
@@ -27,8 +27,11 @@ class MPMState:
     internal: Tensor | None = None
     """Internal variables of the plastic laws in use [N, Q], named by ``DiffMPM.internal_names``; None if there are
     none."""
-    escaped: int = 0
-    """Particles that had left the grid when the last step began; with ``escaped: clamp``, how often one was held."""
+    escaped: int | None = 0
+    """Particles that had left the grid when the last step began; with ``escaped: clamp``, how often one was held. None:
+    not counted, as of a state recorded on the way."""
+    time_steps: int = 0
+    """Time steps from the rollout's start: with ``dt: auto``, how many its steps were cut into."""
     frames: "list[MPMState] | None" = None
     """The states after every ``record_every`` steps, if asked for; the last is this one."""
 
@@ -39,12 +42,13 @@ class MPMState:
     def detach(self) -> "MPMState":
         """The same state, outside every graph, without frames."""
         parts = {name: None if value is None else value.detach() for name, value in self.inputs().items()}
-        return MPMState(**parts, escaped=self.escaped)  # type: ignore[arg-type]
+        return MPMState(**parts, escaped=self.escaped, time_steps=self.time_steps)  # type: ignore[arg-type]
 
 
 def check_state(x: Tensor, parts: dict[str, Tensor | None], internal: int) -> int:
-    """Raise for wrong shapes, values that are not finite, and inverted deformations; returns N."""
+    """Raise for wrong shapes, integers, values that are not finite, and inverted deformations; returns N."""
     expect_shape("DiffMPM", "x", x, ("N", 3))
+    expect_real("DiffMPM", "x", x)
     n = x.shape[0]
     if n == 0:
         raise InputError("DiffMPM: x has no particles; expected at least 1")
@@ -59,9 +63,19 @@ def check_state(x: Tensor, parts: dict[str, Tensor | None], internal: int) -> in
     return n
 
 
+def is_whole(state: MPMState) -> bool:
+    """Whether a rollout may start from it: all numbers finite, no particle inverted."""
+    finite = all(bool(torch.isfinite(value).all()) for value in state.inputs().values() if value is not None)
+    return finite and not bool(_inverted(state.F).any())
+
+
+def _inverted(F: Tensor) -> Tensor:
+    """Which particles have det F ≤ 0, bool [N]."""
+    return (torch.linalg.cross(F[:, 0], F[:, 1]) * F[:, 2]).sum(1) <= 0
+
+
 def _expect_positive_volume(F: Tensor) -> None:
-    a = F.detach()
-    inverted = (torch.linalg.cross(a[:, 0], a[:, 1]) * a[:, 2]).sum(1) <= 0
+    inverted = _inverted(F.detach())
     if bool(inverted.any()):
         first = int(inverted.nonzero()[0])
         raise InputError(

@@ -13,7 +13,8 @@ class SimulationError(RuntimeError):
         self.count, self.step, self.particle = report.count, report.step, report.particle
         """Number of particles concerned; the step, counted from 0, in which they were found; the first of them."""
         self.state = state
-        """The ``MPMState`` that this step began with, without gradients: the last one that is whole."""
+        """The ``MPMState`` that this step began with, or the one before if that is not finite or has inverted particles
+        (det F ≤ 0); without gradients."""
 
 
 def escaped_error(report: Report, state: Any) -> SimulationError:

@@ -76,15 +76,17 @@ def _walk(loc: Iterable[str | int], model: type[BaseModel]) -> Iterator[tuple[st
     owners: list[type[BaseModel]] = [model]
     parts = list(loc)
     for n, part in enumerate(parts):
+        chosen = [owner for owner in owners if _is_chosen_by(owner, part)]
+        if len(owners) > 1 and chosen:  # before the fields: a section may have one of the name of a word
+            owners = chosen
+            yield part, False, chosen[0]
+            continue
         owner = next((owner for owner in owners if part in owner.model_fields), owners[0] if owners else model)
         if owners and part in owner.model_fields:
             yield part, True, owner
             owners = _sections_in(owner.model_fields[str(part)].annotation)
         else:
-            # An integer is an index; any other name here is the word that chose a section, a branch of a union of
-            # plain values, or an unknown key.
-            chosen = [owner for owner in owners if _is_chosen_by(owner, part)]
-            owners = chosen or owners
+            # An integer is an index; any other name here is a branch of a union or an unknown key.
             yield part, isinstance(part, int) or bool(owners and not chosen and n == len(parts) - 1), owner
 
 

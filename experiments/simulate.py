@@ -103,7 +103,7 @@ class Simulation:
                 "finished": self.failure is None and len(self.frames) == self.config.frames + 1,
                 "failure": self.failure,
                 "dt": self.scene.mpm.dt,
-                "steps_per_frame": self.config.steps,
+                "steps_per_frame": None if self.config.mpm.dt == "auto" else self.config.steps,
                 "seconds": time.perf_counter() - self.started,
                 "frames": self.frames,
             }

@@ -17,6 +17,7 @@ def measure(state: MPMState, mass: Tensor) -> dict:
     momentum = m[:, None] * v
     return {
         "particles": len(x),
+        "time_steps": state.time_steps,
         "escaped": state.escaped,
         "mass": float(m.sum()),
         "momentum": momentum.sum(dim=0).tolist(),

@@ -162,7 +162,7 @@ def segment_length(steps: int, size: int, memory_budget_mb: float, checkpoints_c
         states = economical + 1 + (math.ceil(steps / economical) if checkpoints_count else 0)
         raise InputError(
             f"mpm.memory_budget_mb is {memory_budget_mb:g}; {steps} steps of {bytes_per_state / 2**20:.3g} MiB each "
-            f"need at least {states * bytes_per_state / 2**20:.0f}"
+            f"need at least {math.ceil(states * bytes_per_state / 2**20)}"
         )
     return lengths[-1]
 

@@ -152,6 +152,9 @@ def test_wrong_value_is_named_with_what_is_accepted(scene, override, key, accept
         ("frames=0", "frames is 0", "greater than or equal to 1"),
         ("frame_dt=0", "frame_dt is 0", "greater than 0"),
         ("output.every=0", "output.every is 0", "greater than or equal to 1"),
+        ("mpm.colliders=[{shape: mesh, mesh: sphere, friction: -1}]", "mpm.colliders.0.friction is -1", "equal to 0"),
+        ("mpm.colliders=[{shape: mesh, mesh: teapot}]", "mpm.colliders.0.mesh: no such file", "sphere"),
+        ("mpm.colliders=[{shape: sphere, radius: -1}]", "mpm.colliders.0.radius is -1", "greater than 0"),
     ],
 )
 def test_wrong_value_of_a_simulation_is_named_with_what_is_accepted(bodies, override, key, accepted):
@@ -164,6 +167,8 @@ def test_each_task_has_its_own_keys(scene, bodies):
     assert "loss: unknown key; expected one of task, seed, runtime" in refusal(bodies, "loss.mass.weight=1")
     assert "bodies.1.velocity.spin: unknown key; expected one of linear" in refusal(bodies, "bodies.1.velocity.spin=1")
     assert "bodies: unknown key; expected one of task, seed" in refusal(scene, "bodies=3")
+    message = refusal(bodies, "mpm.colliders=[{shape: mesh, mesh: sphere, frction: 1}]")
+    assert "mpm.colliders.0.frction: unknown key; did you mean friction? expected one of condition" in message
 
 
 def test_without_a_task_nothing_else_is_told(bodies):

@@ -36,6 +36,7 @@ def test_equal_steps_equal_the_fixed_ones():
     cloud, config = make_cloud(), make_config(**AUTO)
     (substeps, *_) = _substeps(config, cloud)
     automatic = DiffMPM(config)(**cloud, steps=1)
+    assert automatic.time_steps == substeps
     fixed = DiffMPM(make_config(dt=0.05 / substeps))(**cloud, steps=substeps)
     torch.testing.assert_close(automatic.x, fixed.x, rtol=1e-13, atol=1e-13)
 
@@ -82,8 +83,18 @@ def test_escaped_particles():
     held = DiffMPM(make_config(escaped="clamp"), **free)(**_leaving())
     assert held.escaped > 1
     assert float(held.x[5, 1]) == pytest.approx(-2.1 + 0.5 * (11 - 1.5), abs=0.001)
+    recorded = DiffMPM(make_config(escaped="deactivate"), **free)(**_leaving(), record_every=5).frames
+    assert [(frame.escaped, frame.time_steps) for frame in recorded] == [(None, 5), (1, 10)]
     rest = [p for p in range(12) if p != 5]
     torch.testing.assert_close(held.x[rest], left.x[rest], rtol=1e-12, atol=1e-12)
+
+
+def test_holds_are_counted_over_all_frames():
+    config = make_config(escaped="clamp", dt="auto", frame_dt=0.01)
+    state = DiffMPM(config, lam=0.0, mu=0.0)(**_leaving(), record_every=1)
+    counts, steps = [frame.escaped for frame in state.frames], [frame.time_steps for frame in state.frames]
+    assert 0 == counts[0] < counts[-2] < counts[-1] == state.escaped
+    assert steps == sorted(set(steps))
 
 
 @pytest.mark.parametrize("escaped", ["clamp", "deactivate"])

@@ -174,5 +174,54 @@ def test_material_ids_are_asked_for(mixed):
 
 
 def test_a_fluid_has_no_lame_parameters():
+    config = make_config(material={"law": "fluid"}, dt=1e-3)
     with pytest.raises(InputError, match="lam is given; the laws in use have bulk_modulus"):
-        DiffMPM(make_config(material={"law": "fluid"}, dt=1e-3), lam=3.0)
+        DiffMPM(config, lam=3.0)
+    with pytest.raises(InputError, match="E and nu are given; the laws in use have bulk_modulus"):
+        DiffMPM.from_young(config, E=1.0, nu=0.3)
+
+
+@pytest.mark.parametrize(
+    ("law", "name", "value", "accepted"),
+    [
+        ("drucker_prager", "friction_angle", 0.0, "above 0 and below 90"),
+        ("drucker_prager", "cohesion", -1.0, "at least 0"),
+        ("von_mises", "yield_stress", -1.0, "at least 0"),
+        ("herschel_bulkley", "consistency", 0.0, "above 0"),
+        ("herschel_bulkley", "exponent", 1.5, "above 0 and at most 1"),
+        ("fluid", "gamma", 0.5, "at least 1"),
+        ("fluid", "dynamic_viscosity", float("nan"), "at least 0"),
+    ],
+)
+def test_parameters_outside_their_range(mixed, law, name, value, accepted):
+    """Of the particles of the law that has the parameter; the others' rows hold 0."""
+    x = make_cloud(10)["x"]
+    ids = torch.arange(10) % len(MATERIALS)
+    number = [material["law"] for material in MATERIALS].index(law)
+    message = rf"{name} is {value:g} for particle {number} and \d in all; expected {accepted}"
+    with pytest.raises(InputError, match=message):
+        DiffMPM(mixed)(x, material_id=ids, params={name: value}, steps=1)
+
+
+def test_elastic_parameters_outside_their_range():
+    config, x = make_config(), make_cloud()["x"]
+    with pytest.raises(InputError, match="lam is -30 for particle 0 and 12 in all; expected at least -2 mu / 3"):
+        DiffMPM(config, lam=-30.0, mu=40.0)(x, steps=1)
+    DiffMPM(config, lam=-26.0, mu=40.0)(x, steps=1)
+    with pytest.raises(InputError, match=r"poissons_ratio is 0\.5; expected above -1 and below 0.5"):
+        DiffMPM.from_young(config, E=40.0, nu=0.5)(x, steps=1)
+    E = torch.full((12,), 40.0)
+    E[3] = -2.0
+    with pytest.raises(InputError, match="youngs_modulus is -2 at index 3 and 1 in all; expected above 0"):
+        DiffMPM.from_young(config, E=E, nu=0.3)(x, steps=1)
+
+
+def test_a_law_of_ones_own_limits_the_time_step_of_a_mixture():
+    register_law(Law("spring", ("stiffness",), "none", _spring_energy, _spring_stress))
+    try:
+        stiff = SpringConfig(stiffness=1e4, density=2.0)
+        config = make_config(material=MPMConfig().material, materials=[{"law": "fluid", "bulk_modulus": 1.0}, stiff])
+        with pytest.raises(InputError, match=r"the largest stable step for this grid and material is 0\.005"):
+            DiffMPM(config)(**make_cloud(), material_id=torch.zeros(12, dtype=torch.int64), steps=1)
+    finally:
+        del LAWS["spring"]

@@ -135,6 +135,17 @@ def test_a_state_that_breaks_is_reported():
     torch.testing.assert_close(raised.value.state.x, whole.x, rtol=1e-12, atol=1e-12)
 
 
+def test_the_state_that_is_left_can_be_gone_on_from():
+    """The step that finds an inverted particle begins with it; what is left is the state before."""
+    cloud = make_cloud()
+    config = make_config(material={**NEO_HOOKEAN, "law": "neo_hookean"}, dt=0.05, check_dt=False)
+    with pytest.raises(SimulationError, match=r"not finite in step [1-9]") as raised:
+        DiffMPM(config)(cloud["x"], -20 * cloud["x"], C=-20 * torch.eye(3).double().repeat(12, 1, 1), steps=20)
+    left = raised.value.state
+    assert float(torch.linalg.det(left.F).min()) > 0
+    DiffMPM(make_config(dt=1e-4))(**left.inputs(), steps=1)
+
+
 def test_a_state_that_breaks_in_the_last_step_is_reported():
     """Nothing comes after it to find the broken numbers."""
     x = make_cloud(200)["x"]
@@ -155,6 +166,8 @@ def test_a_state_that_breaks_in_the_last_step_is_reported():
         ({"record_every": 5}, "record_every=5 does not divide steps=12"),
         ({"record_every": 0}, "record_every=0 does not divide steps=12"),
         ({"steps": 0}, "steps is 0; expected at least 1"),
+        ({"steps": 2.5}, "steps is 2.5; expected an integer"),
+        ({"x": torch.zeros(12, 3, dtype=torch.int64)}, "x has dtype torch.int64; expected torch.float32 or"),
         ({"gravity": torch.zeros(2)}, r"gravity has shape \(2,\)"),
         ({"mass": torch.ones(3)}, r"mass has shape \(3,\); expected \(12,\)"),
         ({"params": {"friction": torch.ones(())}}, "params has friction; expected nothing beyond lam and mu"),
