@@ -8,14 +8,19 @@ and is skipped where sigma < 0 (rounding) or alpha < ALPHA_MIN. Front to back fr
 colour, and T becomes (1 - alpha) T; where that would reach TRANSMITTANCE_MIN the pixel stops before it.
 """
 
+import math
+
 import taichi as ti
 
-from render.constants import ALPHA_MIN, CUTOFF_SLACK, EXPECTED_DEPTH_ALPHA_MIN, SPAN_SLACK
+from render.constants import ALPHA_MAX, ALPHA_MIN, CUTOFF_SLACK, EXPECTED_DEPTH_ALPHA_MIN, SPAN_SLACK
 
 DEPTHS = ("none", "accumulated", "expected")
 """What an image's last channel may hold besides colours: nothing, Σ w z, Σ w z / Σ w; kernels get an index."""
 
 EXPECTED = DEPTHS.index("expected")
+
+CUTOFF_OF_ONE = CUTOFF_SLACK - math.log(ALPHA_MIN)
+"""The sigma beyond which a Gaussian of opacity 1 or less is below ALPHA_MIN."""
 
 
 @ti.func
@@ -35,9 +40,39 @@ def falloff_exponent(conic, d):
 
 
 @ti.func
+def blended_alpha(sigma, raw):
+    """alpha of the module's docstring from ``raw`` = opacity exp(-sigma); 0 for what is skipped."""
+    alpha = ti.min(ALPHA_MAX, raw)
+    if sigma < 0 or raw < ALPHA_MIN:
+        alpha = 0.0
+    return alpha
+
+
+@ti.func
+def alpha_adjoint(conic, d, opacity, falloff, alpha_bar):
+    """Gradients of mean, conic and opacity from that of alpha; ``falloff`` is exp(-sigma). A capped alpha has none."""
+    mean2d_bar, conic_bar, opacity_bar = ti.Vector([0.0, 0.0]), ti.Vector([0.0, 0.0, 0.0]), 0.0
+    if opacity * falloff <= ALPHA_MAX:
+        opacity_bar = falloff * alpha_bar
+        sigma_bar = -opacity * opacity_bar
+        mean2d_bar = sigma_bar * exponent_gradient(conic, d)
+        conic_bar = sigma_bar * ti.Vector([0.5 * d[0] * d[0], d[0] * d[1], 0.5 * d[1] * d[1]])
+    return mean2d_bar, conic_bar, opacity_bar
+
+
+@ti.func
 def cutoff_exponent(opacity):
     """The sigma at which alpha falls to ALPHA_MIN: comparing with it spares most exponentials."""
     return ti.log(ti.max(opacity, ALPHA_MIN) / ALPHA_MIN)
+
+
+@ti.func
+def loose_cutoff(opacity):
+    """At least ``cutoff_exponent``, and without its logarithm for opacities to 1."""
+    cutoff = CUTOFF_OF_ONE
+    if opacity > 1.0:
+        cutoff += ti.log(opacity)
+    return cutoff
 
 
 @ti.func

@@ -9,16 +9,17 @@ import taichi as ti
 from kernels.launch import prepared
 from render.blending import (
     EXPECTED,
+    alpha_adjoint,
+    blended_alpha,
     conic_at,
     cutoff_exponent,
     depth_channel,
     depth_channel_adjoint,
-    exponent_gradient,
     falloff_exponent,
     locate_pixel,
     mean_at,
 )
-from render.constants import ALPHA_MAX, ALPHA_MIN, CHANNELS_IN_REGISTERS, CUTOFF_SLACK, TRANSMITTANCE_MIN
+from render.constants import CHANNELS_IN_REGISTERS, CUTOFF_SLACK, TRANSMITTANCE_MIN
 
 
 @prepared
@@ -58,8 +59,8 @@ def composite_by_pixel(
                     p = ids[k] - c * opacities.shape[1]
                     sigma = falloff_exponent(conic_at(conics, c, p), mean_at(means2d, c, p) - pixel)
                     if sigma >= 0 and sigma <= cutoff_exponent(opacities[c, p]) + CUTOFF_SLACK:
-                        alpha = ti.min(ALPHA_MAX, opacities[c, p] * ti.exp(-sigma))
-                        if alpha >= ALPHA_MIN:
+                        alpha = blended_alpha(sigma, opacities[c, p] * ti.exp(-sigma))
+                        if alpha > 0:
                             after = transmittance * (1.0 - alpha)
                             if after <= TRANSMITTANCE_MIN:
                                 stop = k
@@ -141,8 +142,8 @@ def composite_by_pixel_grad(
                 sigma = falloff_exponent(conic, d)
                 if sigma >= 0 and sigma <= cutoff_exponent(opacity) + CUTOFF_SLACK:
                     falloff = ti.exp(-sigma)
-                    alpha = ti.min(ALPHA_MAX, opacity * falloff)
-                    if alpha >= ALPHA_MIN:
+                    alpha = blended_alpha(sigma, opacity * falloff)
+                    if alpha > 0:
                         share = 1.0 / (1.0 - alpha)
                         transmittance *= share
                         weight = alpha * transmittance
@@ -154,14 +155,11 @@ def composite_by_pixel_grad(
                         alpha_bar = transmittance * value - behind * share
                         behind += weight * value
                         depths_bar[c, p] += weight * depth_map_b
-                        if opacity * falloff <= ALPHA_MAX:
-                            opacities_bar[c, p] += falloff * alpha_bar
-                            sigma_bar = -opacity * falloff * alpha_bar
-                            slope = sigma_bar * exponent_gradient(conic, d)
-                            for j in ti.static(range(2)):
-                                means2d_bar[c, p, j] += slope[j]
-                                if absgrad != 0:
-                                    means2d_abs[c, p, j] += ti.abs(slope[j])
-                            conics_bar[c, p, 0] += sigma_bar * 0.5 * d[0] * d[0]
-                            conics_bar[c, p, 1] += sigma_bar * d[0] * d[1]
-                            conics_bar[c, p, 2] += sigma_bar * 0.5 * d[1] * d[1]
+                        mean2d_bar, conic_bar, opacity_bar = alpha_adjoint(conic, d, opacity, falloff, alpha_bar)
+                        opacities_bar[c, p] += opacity_bar
+                        for j in ti.static(range(2)):
+                            means2d_bar[c, p, j] += mean2d_bar[j]
+                            if absgrad != 0:
+                                means2d_abs[c, p, j] += ti.abs(mean2d_bar[j])
+                        for j in ti.static(range(3)):
+                            conics_bar[c, p, j] += conic_bar[j]

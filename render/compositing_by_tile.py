@@ -10,17 +10,16 @@ from kernels.arrays import heavy_block_dim
 from kernels.launch import prepared
 from render.blending import (
     EXPECTED,
+    alpha_adjoint,
+    blended_alpha,
     conic_at,
     cutoff_exponent,
     depth_channel,
     depth_channel_adjoint,
-    exponent_gradient,
     falloff_exponent,
     mean_at,
 )
 from render.constants import (
-    ALPHA_MAX,
-    ALPHA_MIN,
     CUTOFF_SLACK,
     SPAN_SLACK,
     TRANSMITTANCE_MIN,
@@ -176,8 +175,8 @@ def composite_by_tile(
                 for x in range(x_span[0], x_span[1]):
                     if stops[c, y, x] == end:
                         sigma = falloff_exponent(conic, mean2d - ti.Vector([x + 0.5, y + 0.5]))
-                        alpha = ti.min(ALPHA_MAX, opacity * ti.exp(-sigma))
-                        if sigma >= 0 and alpha >= ALPHA_MIN:
+                        alpha = blended_alpha(sigma, opacity * ti.exp(-sigma))
+                        if alpha > 0:
                             transmittance = transmittances[c, y, x]
                             after = transmittance * (1.0 - alpha)
                             if after <= TRANSMITTANCE_MIN:
@@ -314,8 +313,8 @@ def composite_by_tile_grad(
                         d = mean2d - ti.Vector([x + 0.5, y + 0.5])
                         sigma = falloff_exponent(conic, d)
                         falloff = ti.exp(-sigma)
-                        alpha = ti.min(ALPHA_MAX, opacity * falloff)
-                        if sigma >= 0 and alpha >= ALPHA_MIN:
+                        alpha = blended_alpha(sigma, opacity * falloff)
+                        if alpha > 0:
                             share = 1.0 / (1.0 - alpha)
                             transmittance = running[c, y, x, 0] * share
                             weight = alpha * transmittance
@@ -330,13 +329,11 @@ def composite_by_tile_grad(
                             running[c, y, x, 0] = transmittance
                             running[c, y, x, 1] = behind + weight * value
                             depth_bar += weight * depth_map_b
-                            if opacity * falloff <= ALPHA_MAX:
-                                sigma_bar = -opacity * falloff * alpha_bar
-                                opacity_bar += falloff * alpha_bar
-                                slope = sigma_bar * exponent_gradient(conic, d)
-                                mean2d_bar += slope
-                                mean2d_abs += ti.abs(slope)
-                                conic_bar += sigma_bar * ti.Vector([0.5 * d[0] * d[0], d[0] * d[1], 0.5 * d[1] * d[1]])
+                            shares = alpha_adjoint(conic, d, opacity, falloff, alpha_bar)
+                            mean2d_bar += shares[0]
+                            mean2d_abs += ti.abs(shares[0])
+                            conic_bar += shares[1]
+                            opacity_bar += shares[2]
             for i in ti.static(range(2)):
                 means2d_bar[c, p, i] += mean2d_bar[i]
                 if absgrad != 0:

@@ -8,8 +8,8 @@ import taichi as ti
 
 from kernels.arrays import int_array, real_array
 from kernels.launch import prepared
-from render.blending import conic_at, falloff_exponent, locate_pixel, mean_at
-from render.constants import ALPHA_MAX, ALPHA_MIN, MEDIAN_TRANSMITTANCE, TRANSMITTANCE_MIN
+from render.blending import blended_alpha, conic_at, falloff_exponent, locate_pixel, loose_cutoff, mean_at
+from render.constants import MEDIAN_TRANSMITTANCE, TRANSMITTANCE_MIN
 
 
 class Contributions:
@@ -75,8 +75,10 @@ def _find_contributions(
             for k in range(offsets[tile], offsets[tile + 1]):
                 p = ids[k] - c * opacities.shape[1]
                 sigma = falloff_exponent(conic_at(conics, c, p), mean_at(means2d, c, p) - pixel)
-                alpha = ti.min(ALPHA_MAX, opacities[c, p] * ti.exp(-sigma))
-                if sigma >= 0 and alpha >= ALPHA_MIN:
+                alpha = 0.0
+                if sigma <= loose_cutoff(opacities[c, p]):  # spares most exponentials
+                    alpha = blended_alpha(sigma, opacities[c, p] * ti.exp(-sigma))
+                if alpha > 0:
                     after = transmittance * (1.0 - alpha)
                     if after <= TRANSMITTANCE_MIN:
                         break

@@ -68,8 +68,11 @@ def test_on_vulkan():
     compare(random_scene(n=20, dtype=torch.float32, seed=1), 3, 2e-5)
 
 
-def test_weights_sum_to_alpha():
+@pytest.mark.parametrize("brightness", [1.0, 4.0])
+def test_weights_sum_to_alpha(brightness):
+    """Of opacities above 1 too, which nobody should use."""
     scene = random_scene(n=30)
+    scene["opacities"] *= brightness
     _, alphas, meta = draw(scene)
     torch.testing.assert_close(pixel_contributions(meta, 30).weights.sum(dim=-1), alphas[..., 0], rtol=0, atol=1e-12)
 
