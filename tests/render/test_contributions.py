@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import taichi as ti
 import torch
 
 from bridge.binning import bin_gaussians
@@ -11,6 +12,8 @@ from bridge.contributions import median_depth, pixel_contributions
 from bridge.normals import gaussian_normals
 from bridge.rasterization import rasterization
 from configs.errors import InputError
+from kernels.arrays import from_numpy
+from render.blending import cutoff_exponent, loose_cutoff
 from tests.directional import directional_error
 from tests.reference.rasterize import project, quaternion_covariance, weights
 from tests.render.scenes import leaves, random_scene
@@ -68,11 +71,21 @@ def test_on_vulkan():
     compare(random_scene(n=20, dtype=torch.float32, seed=1), 3, 2e-5)
 
 
-@pytest.mark.parametrize("brightness", [1.0, 4.0])
-def test_weights_sum_to_alpha(brightness):
-    """Of opacities above 1 too, which nobody should use."""
+@ti.kernel
+def _spared(opacities: ti.types.ndarray(ndim=1), spared: ti.types.ndarray(ndim=1)):
+    for i in opacities:
+        spared[i] = loose_cutoff(opacities[i]) - cutoff_exponent(opacities[i])
+
+
+def test_no_exponential_is_spared_that_is_needed():
+    """Of opacities above 1 neither, which the interface lets through."""
+    opacities, spared = from_numpy(np.array([0.0, 0.004, 0.3, 1.0, 1.5, 40.0])), from_numpy(np.full(6, -1.0))
+    _spared(opacities, spared)
+    assert (spared.to_numpy() > 0).all()
+
+
+def test_weights_sum_to_alpha():
     scene = random_scene(n=30)
-    scene["opacities"] *= brightness
     _, alphas, meta = draw(scene)
     torch.testing.assert_close(pixel_contributions(meta, 30).weights.sum(dim=-1), alphas[..., 0], rtol=0, atol=1e-12)
 
