@@ -18,11 +18,12 @@ _OF_MODULE = {"opacity", "learnable"}
 def default_cfg() -> dict:
     """The settings of ``synthesize_runtime_surface``: ``configs.UpsampleConfig`` has their meaning and units.
 
+    ``spacing``: distance between neighbouring particles at rest; None estimates it at each call. Unit: length.
     ``differentiable``: False detaches the result, as the argument of that name does.
     ``fast_cov_only``: True keeps the points of the last call and computes the covariances anew; it needs a ``history``.
     """
     settings = UpsampleConfig().model_dump(exclude=_OF_MODULE)
-    return {**settings, "differentiable": True, "fast_cov_only": False}
+    return {**settings, "spacing": None, "differentiable": True, "fast_cov_only": False}
 
 
 def synthesize_runtime_surface(
@@ -48,11 +49,13 @@ def synthesize_runtime_surface(
     Raises:
         InputError: a setting that does not exist, and what ``SurfaceUpsampler`` refuses.
     """
-    config, kept, fast = _settings(cfg or {})
+    cfg = cfg or {}
+    config, kept, fast = _settings(cfg)
+    upsampler = SurfaceUpsampler(config, cfg.get("spacing"))
     differentiable = kept and differentiable and return_torch
     x, F = (value if isinstance(value, Tensor) else torch.as_tensor(value) for value in (x, F))
     with torch.set_grad_enabled(differentiable):
-        result = _same_points(config, F, history) if fast else _anew(config, x, F, history)
+        result = _same_points(upsampler, F, history) if fast else _anew(upsampler, x, F, history)
     if not return_torch:
         return {name: value.cpu().numpy() for name, value in result.items()}
     for value in result.values():
@@ -61,8 +64,7 @@ def synthesize_runtime_surface(
     return result
 
 
-def _anew(config: UpsampleConfig, x: Tensor, F: Tensor, history: SurfaceHistory | None) -> dict[str, Tensor]:
-    upsampler = SurfaceUpsampler(config)
+def _anew(upsampler: SurfaceUpsampler, x: Tensor, F: Tensor, history: SurfaceHistory | None) -> dict[str, Tensor]:
     surface = upsampler.detect(x, F, history)
     splats = upsampler(x, F, surface)
     if history is not None:
@@ -70,13 +72,13 @@ def _anew(config: UpsampleConfig, x: Tensor, F: Tensor, history: SurfaceHistory 
     return {"points": splats.means, "cov": splats.covars, "normals": splats.normals}
 
 
-def _same_points(config: UpsampleConfig, F: Tensor, history: SurfaceHistory | None) -> dict[str, Tensor]:
+def _same_points(upsampler: SurfaceUpsampler, F: Tensor, history: SurfaceHistory | None) -> dict[str, Tensor]:
     if history is None or history.surface is None or history.means is None or history.normals is None:
         raise InputError(
             "synthesize_runtime_surface: fast_cov_only has no points to keep; "
             "expected a history that an earlier call has filled"
         )
-    covars = SurfaceUpsampler(config).covariances(F, history.surface)
+    covars = upsampler.covariances(F, history.surface)
     return {"points": history.means.to(covars), "cov": covars, "normals": history.normals.to(covars)}
 
 
@@ -89,7 +91,7 @@ def _settings(cfg: dict) -> tuple[UpsampleConfig, bool, bool]:
             f"synthesize_runtime_surface: cfg has {', '.join(map(repr, unknown))}; expected {', '.join(defaults)}"
         )
     flags = {key: bool(cfg.get(key, defaults[key])) for key in ("differentiable", "fast_cov_only")}
-    settings = {key: value for key, value in cfg.items() if key not in flags}
+    settings = {key: value for key, value in cfg.items() if key not in flags and key != "spacing"}
     try:
         return UpsampleConfig(**settings), flags["differentiable"], flags["fast_cov_only"]
     except ValidationError as error:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from bridge.checks import expect_finite, expect_shape
 from bridge.exchange import load, to_torch
 from bridge.lent_memory import launches
+from bridge.memory import expect_fits
 from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from bridge.surface import Surface, SurfaceHistory, children_from, graph_from
@@ -25,6 +26,9 @@ from upsample.limits import Limits, limit_covariances, limit_covariances_grad
 from upsample.sampling import Body, carried, sample_children
 from upsample.sampling import Children as NumpyChildren
 from upsample.selection import select, soft_weights
+
+NUMBERS = 40
+"""About how many each of the k_F carriers of a child takes in its layout."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,10 @@ class SurfaceUpsampler(nn.Module):
     def _body(self, x: Tensor, F: Tensor | None) -> tuple[Body, float, float]:
         """The particles in float64, their spacing at rest, and how much longer lengths are now."""
         positions = x.cpu().double().numpy()
+        if len(x) == 1 and self.spacing is None:
+            raise InputError(
+                "SurfaceUpsampler: x has one particle, and no neighbour tells its spacing; expected spacing as a number"
+            )
         if len(x) > 1 and not np.ptp(positions, axis=0).any():
             raise InputError(
                 f"SurfaceUpsampler: x has all {len(x)} particles in one place; expected distinct positions"
@@ -135,6 +143,8 @@ class SurfaceUpsampler(nn.Module):
     def _lay_out(self, body: Body, found: Detected, rest: float, earlier: Surface | None) -> Surface:
         children, points, count = None, body.x[found.index], self.config.M
         if count is not None:
+            numbers, largest = NUMBERS * count * self.config.k_F, 3 * count * self.config.k_F
+            expect_fits("SurfaceUpsampler", f"M = {count} Gaussians", numbers, largest, "lower M or k_F")
             kept = None if earlier is None or earlier.children is None else earlier.children.numpy()
             if kept is not None and not self._alike(kept):
                 kept = None

@@ -163,7 +163,7 @@ def typical_spacing(x: np.ndarray, samples: int = 256) -> float:
     """
     x = np.asarray(x, np.float64)
     if len(x) < 2:
-        raise InputError("typical_spacing: one particle has no neighbour; expected the spacing as a number")
+        raise InputError("typical_spacing: one particle has no neighbour; expected spacing as a number")
     nearest = []
     for p in np.unique(np.linspace(0, len(x) - 1, samples).astype(int)):
         squares = ((x - x[p]) ** 2).sum(axis=1)

@@ -10,12 +10,19 @@ A Gaussian moves with x ↦ F x, so its covariance becomes F Σ0 Fᵀ (Xie et al
 disc's short axis F n off the normal, and a stretch makes the disc thicker. The aligned form does neither,
 
     covar   σ² (F (I − n nᵀ) Fᵀ + t² n' n'ᵀ)   n': normal
+
+Both are computed as products G Gᵀ and get a few rounding errors added along the diagonal: however thin the disc and
+whatever F, they are positive definite.
 """
 
+import numpy as np
 import taichi as ti
 
-from kernels.arrays import int_array, real_array
+from kernels.arrays import int_array, real_array, real_dtype
 from kernels.linalg import add_mat3, add_vec3, cofactor3, eye3, load_mat3, load_vec3, store_mat3, store_vec3
+
+ROUNDING = 4
+"""What is added to the diagonal. Unit: the machine's epsilon times σ² + the trace."""
 
 
 class Gaussians:
@@ -44,7 +51,8 @@ class Gaussians:
 def deform_gaussians(g: Gaussians) -> None:
     """``means``, ``covars`` and ``normals`` from ``x``, ``F``, ``sigma`` and ``thickness``."""
     inputs = g.index, g.rest_normals, g.x, g.F, g.sigma, g.thickness
-    _deform(g.aligned, g.m, *inputs, g.means, g.covars, g.normals)
+    floor = ROUNDING * float(np.finfo(np.float64 if real_dtype() == ti.f64 else np.float32).eps)
+    _deform(g.aligned, g.m, floor, *inputs, g.means, g.covars, g.normals)
 
 
 @ti.ad.grad_for(deform_gaussians)
@@ -77,6 +85,7 @@ def _rest_shape(normal, thickness):
 def _deform(
     aligned: ti.template(),
     m: ti.i32,
+    floor: float,
     index: ti.types.ndarray(),
     rest_normals: ti.types.ndarray(),
     x: ti.types.ndarray(),
@@ -92,9 +101,14 @@ def _deform(
         f, n, t = load_mat3(F, p), load_vec3(rest_normals, j), thickness[j]
         store_vec3(means, j, load_vec3(x, p))
         u = _deformed_normal(f, n)
-        covar = f @ (_rest_shape(n, t) @ f.transpose())
+        across = t
         if ti.static(aligned):
-            covar = f @ (_rest_shape(n, 0.0) @ f.transpose()) + t * t * u.outer_product(u)
+            across = 0.0
+        root = f - (1.0 - across) * (f @ n).outer_product(n)
+        covar = root @ root.transpose()
+        if ti.static(aligned):
+            covar += t * t * u.outer_product(u)
+        covar += floor * (1.0 + covar.trace()) * eye3()
         covar *= sigma[j] * sigma[j]
         store_mat3(covars, j, 0.5 * (covar + covar.transpose()))  # symmetric to the last bit
         store_vec3(normals, j, u)

@@ -195,6 +195,12 @@ def test_errors():
     for m in (0, -3, 1.5):
         with pytest.raises(InputError, match="M is"):
             synthesize_runtime_surface(x, F, {"M": m})
+    with pytest.raises(InputError, match="M = 100000000 Gaussians need an array of 4800000000 numbers"):
+        upsampler(M=10**8).detect(x)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bridge.memory.available_bytes", lambda: 2**30)
+        with pytest.raises(InputError, match=r"M = 1000000 Gaussians need about 4\.77 GiB of memory.*: lower M or k_F"):
+            upsampler(M=10**6).detect(x)
     config = load_config("sphere_to_rabbit", ["upsample.M=5000"])
     assert config.upsample.M == 5000
 

@@ -139,7 +139,7 @@ def test_spacing():
     box = trimesh.creation.box((3, 4, 5))
     x = fill_mesh(box.vertices, box.faces, 0.3)
     assert typical_spacing(x) == pytest.approx(0.3)
-    with pytest.raises(InputError, match="expected the spacing as a number"):
+    with pytest.raises(InputError, match="expected spacing as a number"):
         typical_spacing(x[:1])
     with pytest.raises(InputError, match="coincide"):
         typical_spacing(np.zeros((10, 3)))

@@ -64,6 +64,19 @@ def test_limits_hold_and_leave_alone_what_is_within():
     assert (wide(x, F, surface).covars == free).all()
 
 
+@pytest.mark.runtime("cpu", "float32")
+@pytest.mark.parametrize("covariance", ["deformed", "surface", "stretch"])
+@pytest.mark.parametrize("thickness", [1.0, 1e-4, 1e-12])
+def test_covariances_are_positive_definite(covariance, thickness):
+    """Where float32 does not hold the square of the thickness beside 1, and F is singular, inverted or far from 1."""
+    x, F, module, surface = setting(M=3000, covariance=covariance, thickness=thickness)
+    generator = torch.Generator().manual_seed(4)
+    columns = 10 ** (4 * torch.rand(len(x), 1, 3, generator=generator) - 3)
+    for strained in (F.float(), torch.randn(F.shape, generator=generator) * columns, 0 * F.float()):
+        covars = module(x.float(), strained, surface).covars.double()
+        assert (torch.linalg.eigvalsh(covars) > 0).all()
+
+
 def test_limits_make_a_flat_covariance_positive_definite():
     x, F, module, surface = setting(max_anisotropy=10.0, max_growth=2.0)
     F[surface.index[0]] = torch.diag(torch.tensor([1.0, 1.0, 0.0]).double())

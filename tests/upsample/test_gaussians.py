@@ -140,6 +140,7 @@ def test_a_singular_F_stays_finite():
     splats = module(x, flat, module.detect(x))
     weighted_sum(splats).backward()
     assert all(getattr(splats, name).isfinite().all() for name in OUTPUTS)
+    assert (torch.linalg.eigvalsh(splats.covars) > 0).all()
     assert x.grad.isfinite().all()
     assert flat.grad.isfinite().all()
 
@@ -176,8 +177,12 @@ def test_one_particle():
     x, F = torch.zeros(1, 3, dtype=torch.float64), torch.eye(3, dtype=torch.float64)[None]
     splats = upsampler(thickness=1.0)(x, F)
     torch.testing.assert_close(splats.covars[0], (0.5 * SPACING) ** 2 * torch.eye(3, dtype=torch.float64))
-    with pytest.raises(InputError, match="expected the spacing as a number"):
+    with pytest.raises(InputError, match="x has one particle, and no neighbour tells its spacing"):
         SurfaceUpsampler()(x, F)
+    with pytest.raises(InputError, match="x has one particle"):
+        synthesize_runtime_surface(x, F)
+    alone: dict[str, Any] = synthesize_runtime_surface(x, F, {"spacing": SPACING})
+    assert (alone["cov"] == SurfaceUpsampler(spacing=SPACING)(x, F).covars).all()
 
 
 def test_errors():
