@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bridge.mpm_material import RANGES
+from bridge.mpm_material import RANGES, Range
 from configs.material import ElasticConfig, MaterialConfig
 from configs.mpm import MPMConfig
 
@@ -85,7 +85,7 @@ def _adjustable(material: MaterialConfig) -> dict[str, float]:
 def _parameter(name: str, label: str, value: float, material: int) -> Parameter:
     if name == "poissons_ratio":
         return Parameter(name, label, value, min(value, 0.0), max(value, LARGEST_POISSON), False, material)
-    smallest, _, largest = RANGES.get(name, (0.0, True, float("inf")))
+    smallest, _, largest, _ = RANGES.get(name, Range())
     if value == 0 or largest < float("inf"):
         high = largest if largest < float("inf") else 1.0
         return Parameter(name, label, value, smallest + 1e-3 * (value > 0), high * (1 - 1e-3), False, material)
