@@ -93,6 +93,10 @@ def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: 
 
 def check_gaussians(means, quats, scales, covars, opacities) -> int:
     """Check the Gaussians; their number."""
+    if isinstance(means, Tensor) and means.ndim > 2:
+        raise NotImplementedError(
+            f"{OWNER}: means has shape {tuple(means.shape)}; batch dimensions are not supported yet; expected (N, 3)"
+        )
     check_tensor("means", means, ("N", 3), means)
     n = len(means)
     check_tensor("opacities", opacities, (n,), means)

@@ -33,7 +33,8 @@ from render.blending import DEPTHS
 from render.compositing_by_block import composite_by_block
 from render.compositing_by_block_adjoint import composite_by_block_grad, record_size, share_out_records
 from render.compositing_by_pixel import composite_by_pixel, composite_by_pixel_grad
-from render.compositing_by_tile import composite_by_tile, composite_by_tile_grad
+from render.compositing_by_tile import composite_by_tile
+from render.compositing_by_tile_adjoint import composite_by_tile_grad
 from render.constants import BLOCK_CHANNELS_MAX, TILE_SIZE
 from render.projection import Projection
 

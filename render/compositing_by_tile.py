@@ -10,12 +10,10 @@ from kernels.arrays import heavy_block_dim
 from kernels.launch import prepared
 from render.blending import (
     EXPECTED,
-    alpha_adjoint,
     blended_alpha,
     conic_at,
     cutoff_exponent,
     depth_channel,
-    depth_channel_adjoint,
     falloff_exponent,
     mean_at,
 )
@@ -28,7 +26,8 @@ from render.constants import (
 
 
 @ti.func
-def _turns_of_a_tile(tiles):
+def turns_of_a_tile(tiles):
+    """Turns of the loop over tiles that each of them takes (render/constants.py)."""
     turns = 1
     if tiles < TURNS_OF_A_CPU_THREAD * TURNS_OF_A_CPU_THREAD:
         turns = TURNS_OF_A_CPU_THREAD
@@ -52,7 +51,7 @@ def spread_tiles(i, tiles):
 
 
 @ti.func
-def _tile_pixels(tile, tile_size, columns, rows, width, height):
+def tile_pixels(tile, tile_size, columns, rows, width, height):
     """Camera, first and last column (exclusive), first and last row (exclusive) of a tile."""
     x = tile % columns * tile_size
     y = tile // columns % rows * tile_size
@@ -60,7 +59,7 @@ def _tile_pixels(tile, tile_size, columns, rows, width, height):
 
 
 @ti.func
-def _interval(centre, half, first, last):
+def pixel_interval(centre, half, first, last):
     """Pixels of [first, last) whose centres lie within ``half`` of ``centre``: first and last (exclusive)."""
     low = ti.max(ti.ceil(centre - half - 0.5), ti.cast(first, float))
     high = ti.min(ti.floor(centre + half + 0.5), ti.cast(last, float))
@@ -68,7 +67,7 @@ def _interval(centre, half, first, last):
 
 
 @ti.func
-def _row_span(mean2d, conic, cutoff, y, first, last):
+def row_span(mean2d, conic, cutoff, y, first, last):
     """Pixels of row ``y`` inside the ellipse sigma <= cutoff: the roots of a quadratic in dx, slightly widened."""
     dy = mean2d[1] - (y + 0.5)
     bound = 2.0 * (cutoff + CUTOFF_SLACK) + SPAN_SLACK * conic[2] * dy * dy
@@ -76,7 +75,7 @@ def _row_span(mean2d, conic, cutoff, y, first, last):
     discriminant = b * b - conic[0] * (conic[2] * dy * dy - bound)
     span = ti.Vector([0, 0])
     if discriminant >= 0:
-        span = _interval(mean2d[0] + b / conic[0], ti.sqrt(discriminant) / conic[0], first, last)
+        span = pixel_interval(mean2d[0] + b / conic[0], ti.sqrt(discriminant) / conic[0], first, last)
     return span
 
 
@@ -153,12 +152,12 @@ def composite_by_tile(
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     tiles = transmittances.shape[0] * rows * columns
-    turns = _turns_of_a_tile(tiles)
+    turns = turns_of_a_tile(tiles)
     for turn in range(tiles * turns):
         if turn % turns != 0:
             continue
         tile = spread_tiles(turn // turns, tiles)
-        area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
+        area = tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile + 1]
         _clear_tile(area, end, channels, depth_kind, image, transmittances, stops)
@@ -169,9 +168,9 @@ def composite_by_tile(
             mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
             opacity, depth = opacities[c, p], depths[c, p]
             cutoff = cutoff_exponent(opacity)
-            y_span = _interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
+            y_span = pixel_interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
             for y in range(y_span[0], y_span[1]):
-                x_span = _row_span(mean2d, conic, cutoff, y, area[1], area[2])
+                x_span = row_span(mean2d, conic, cutoff, y, area[1], area[2])
                 for x in range(x_span[0], x_span[1]):
                     if stops[c, y, x] == end:
                         sigma = falloff_exponent(conic, mean2d - ti.Vector([x + 0.5, y + 0.5]))
@@ -192,155 +191,3 @@ def composite_by_tile(
                                     image[c, y, x, channel] = image[c, y, x, channel] + weight * color
             k += 1
         _finish_tile(area, channels, depth_kind, backgrounds, image, alphas, depth_map, transmittances)
-
-
-@ti.func
-def _background_adjoint(
-    tile,
-    area,
-    channels,
-    depth_kind,
-    backgrounds: ti.template(),
-    transmittances: ti.template(),
-    depth_map: ti.template(),
-    image_bar: ti.template(),
-    alphas_bar: ti.template(),
-    backgrounds_bar: ti.template(),
-    running: ti.template(),
-    color_sums: ti.template(),
-):
-    """The background's gradient; each pixel's transmittance and ``behind`` at the end of its list, depth_bar."""
-    c = area[0]
-    for channel in range(channels):
-        color_sums[tile, channel] = 0.0
-    for y in range(area[3], area[4]):
-        for x in range(area[1], area[2]):
-            transmittance = transmittances[c, y, x]
-            behind = -alphas_bar[c, y, x]
-            for channel in range(channels):
-                bar = image_bar[c, y, x, channel]
-                behind += backgrounds[c, channel] * bar
-                color_sums[tile, channel] = color_sums[tile, channel] + transmittance * bar
-            depth_bar = 0.0
-            if depth_kind != 0:
-                bar = image_bar[c, y, x, channels]
-                bars = depth_channel_adjoint(depth_kind, bar, depth_map[c, y, x], 1.0 - transmittance)
-                depth_bar = bars[0]
-                behind -= bars[1]
-            running[c, y, x, 0] = transmittance
-            running[c, y, x, 1] = transmittance * behind
-            running[c, y, x, 2] = depth_bar
-    for channel in range(channels):
-        backgrounds_bar[c, channel] += color_sums[tile, channel]
-
-
-@prepared
-@ti.kernel
-def composite_by_tile_grad(
-    means2d: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    depths: ti.types.ndarray(ndim=2),
-    opacities: ti.types.ndarray(ndim=2),
-    radii: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
-    backgrounds: ti.types.ndarray(ndim=2),
-    offsets: ti.types.ndarray(ndim=1),
-    ids: ti.types.ndarray(ndim=1),
-    transmittances: ti.types.ndarray(ndim=3),
-    stops: ti.types.ndarray(ndim=3),
-    depth_map: ti.types.ndarray(ndim=3),
-    image_bar: ti.types.ndarray(ndim=4),
-    alphas_bar: ti.types.ndarray(ndim=3),
-    means2d_bar: ti.types.ndarray(ndim=3),
-    conics_bar: ti.types.ndarray(ndim=3),
-    depths_bar: ti.types.ndarray(ndim=2),
-    opacities_bar: ti.types.ndarray(ndim=2),
-    colors_bar: ti.types.ndarray(ndim=3),
-    backgrounds_bar: ti.types.ndarray(ndim=2),
-    means2d_abs: ti.types.ndarray(ndim=3),
-    running: ti.types.ndarray(ndim=4),
-    color_sums: ti.types.ndarray(ndim=2),
-    channels: ti.i32,
-    depth_kind: ti.i32,
-    color_stride: ti.i32,
-    tile_size: ti.i32,
-    columns: ti.i32,
-    rows: ti.i32,
-    absgrad: ti.i32,
-):
-    ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    tiles = transmittances.shape[0] * rows * columns
-    turns = _turns_of_a_tile(tiles)
-    for turn in range(tiles * turns):
-        if turn % turns != 0:
-            continue
-        tile = spread_tiles(turn // turns, tiles)
-        area = _tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
-        c = area[0]
-        begin, end = offsets[tile], offsets[tile]
-        for y in range(area[3], area[4]):
-            for x in range(area[1], area[2]):
-                end = ti.max(end, stops[c, y, x])
-        _background_adjoint(
-            tile,
-            area,
-            channels,
-            depth_kind,
-            backgrounds,
-            transmittances,
-            depth_map,
-            image_bar,
-            alphas_bar,
-            backgrounds_bar,
-            running,
-            color_sums,
-        )
-        for step in range(end - begin):
-            k = end - 1 - step
-            p = ids[k] - c * opacities.shape[1]
-            mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
-            opacity, depth = opacities[c, p], depths[c, p]
-            cutoff = cutoff_exponent(opacity)
-            mean2d_bar, mean2d_abs = ti.Vector([0.0, 0.0]), ti.Vector([0.0, 0.0])
-            conic_bar, depth_bar, opacity_bar = ti.Vector([0.0, 0.0, 0.0]), 0.0, 0.0
-            for channel in range(channels):
-                color_sums[tile, channel] = 0.0
-            y_span = _interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
-            for y in range(y_span[0], y_span[1]):
-                x_span = _row_span(mean2d, conic, cutoff, y, area[1], area[2])
-                for x in range(x_span[0], x_span[1]):
-                    if k < stops[c, y, x]:
-                        d = mean2d - ti.Vector([x + 0.5, y + 0.5])
-                        sigma = falloff_exponent(conic, d)
-                        falloff = ti.exp(-sigma)
-                        alpha = blended_alpha(sigma, opacity * falloff)
-                        if alpha > 0:
-                            share = 1.0 / (1.0 - alpha)
-                            transmittance = running[c, y, x, 0] * share
-                            weight = alpha * transmittance
-                            depth_map_b = running[c, y, x, 2]
-                            value = depth * depth_map_b
-                            for channel in range(channels):
-                                bar = image_bar[c, y, x, channel]
-                                value += colors[c * color_stride, p, channel] * bar
-                                color_sums[tile, channel] = color_sums[tile, channel] + weight * bar
-                            behind = running[c, y, x, 1]
-                            alpha_bar = transmittance * value - behind * share
-                            running[c, y, x, 0] = transmittance
-                            running[c, y, x, 1] = behind + weight * value
-                            depth_bar += weight * depth_map_b
-                            shares = alpha_adjoint(conic, d, opacity, falloff, alpha_bar)
-                            mean2d_bar += shares[0]
-                            mean2d_abs += ti.abs(shares[0])
-                            conic_bar += shares[1]
-                            opacity_bar += shares[2]
-            for i in ti.static(range(2)):
-                means2d_bar[c, p, i] += mean2d_bar[i]
-                if absgrad != 0:
-                    means2d_abs[c, p, i] += mean2d_abs[i]
-            for i in ti.static(range(3)):
-                conics_bar[c, p, i] += conic_bar[i]
-            depths_bar[c, p] += depth_bar
-            opacities_bar[c, p] += opacity_bar
-            for channel in range(channels):
-                colors_bar[c * color_stride, p, channel] += color_sums[tile, channel]

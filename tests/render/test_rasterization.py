@@ -208,6 +208,7 @@ def test_memory_is_freed():
         ("with_ut", True),
         ("radial_coeffs", torch.zeros(1)),
         ("viewmats_rs", torch.zeros(1)),
+        ("means", torch.zeros(1, 40, 3)),
     ],
 )
 def test_unsupported_arguments_are_named(name, value):
