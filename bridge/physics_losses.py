@@ -42,6 +42,17 @@ def relaxed(F: Tensor, share: float) -> Tensor:
 
 
 @torch.no_grad()
+def limited(F: Tensor, stretch: float) -> Tensor:
+    """Deformations [N, 3, 3] whose singular values are moved into [1/stretch, stretch]: the material yields there."""
+    U, sigma, Vh = torch.linalg.svd(F)
+    return torch.where(
+        ((sigma > stretch) | (sigma < 1 / stretch)).any(dim=1)[:, None, None],
+        (U * sigma.clamp(1 / stretch, stretch)[:, None]) @ Vh,
+        F,
+    )
+
+
+@torch.no_grad()
 def _rotations(F: Tensor) -> Tensor:
     """The rotations [N, 3, 3] nearest to F."""
     U, _, Vh = torch.linalg.svd(F)

@@ -35,6 +35,9 @@ class OptimizeConfig(Section):
     max_cfl: Positive = 0.1
     """Fastest particle at the end of an episode: a step of the optimiser that makes one faster is taken back, for it
     would be flung out of the grid in the next episode. Unit: grid cell / time step."""
+    max_stretch: Annotated[Real, Field(gt=1)] = 3.0
+    """Largest elastic stretch, and its inverse the smallest, with which an episode starts: what is beyond is forgotten,
+    or a single crushed particle would forbid every further step. Unit: none."""
 
     plasticity: Share = 0.0
     """Share of its elastic stretch that the material forgets at the end of an episode: F = R S becomes

@@ -13,7 +13,7 @@ from bridge import runtime
 from bridge.controls import EVERY, ControlOptimizer, Evaluation, Update
 from bridge.diffmpm import DiffMPM
 from bridge.mpm_state import MPMState
-from bridge.physics_losses import relaxed
+from bridge.physics_losses import limited, relaxed
 from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
 from configs.morph import MorphConfig
@@ -149,6 +149,7 @@ class Morph:
         if self.config.output.episodes and (episode + 1) % self.config.output.episodes == 0:
             self._write_episode(episode, frames[-1], film)
         self.state = _detached(frames[-1])
+        self.state.F = limited(self.state.F, o.max_stretch)
         if o.plasticity and episode >= o.plasticity_warmup:
             self.state.F = relaxed(self.state.F, o.plasticity)
         film.end_episode(self.state)

@@ -14,7 +14,7 @@ from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
 from experiments.morph_terms import Rollout, image_terms, physics_terms
 
-MIN_VOLUME = 0.05
+MIN_VOLUME = 0.01
 """Smallest det F of the solver from which an episode may start: at 0 the next one could not."""
 _NEIGHBOURS = 6
 """Gaussians whose normals are compared with one's own."""

@@ -10,6 +10,7 @@ from bridge.physics_losses import (
     control_magnitude,
     control_smoothness,
     elastic_energy,
+    limited,
     relaxed,
     unevenness,
     volume_loss,
@@ -51,6 +52,13 @@ def test_relaxed():
     torch.testing.assert_close(relaxed(F, 0.0), F)
     torch.testing.assert_close(relaxed(F, 1.0), R)
     torch.testing.assert_close(relaxed(F, 0.5), R @ torch.diag(torch.tensor([1.2, 1.0, 0.9])).double())
+
+
+def test_limited():
+    R, crushed = _rotations(), torch.diag(torch.tensor([5.0, 1.0, 1e-3])).double()
+    torch.testing.assert_close(limited(R @ crushed, 4.0), R @ torch.diag(torch.tensor([4.0, 1.0, 0.25])).double())
+    mild = R @ torch.diag(torch.tensor([3.9, 1.0, 0.26])).double()
+    assert torch.equal(limited(mild, 4.0), mild)
 
 
 def test_controls():

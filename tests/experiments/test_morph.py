@@ -277,7 +277,7 @@ def test_no_episode_ends_inside_out(tmp_path):
     start = at_rest(scene.particles.x)
     objective.begin_episode(start)
     assert objective.refusal(start) is None
-    for squeezed in (0.04, -1.0):
+    for squeezed in (0.004, -1.0):
         F = start.F.clone()
         F[3, 0, 0] = squeezed
         assert re.search("1 particles are squeezed", objective.refusal(replace(start, F=F)))
