@@ -27,7 +27,7 @@ from bridge.upsampler import SurfaceUpsampler
 from configs.errors import InputError
 from configs.load import load_config
 from configs.morph import MorphConfig
-from experiments.morph import at_rest
+from experiments.morph_episode import at_rest
 from experiments.morph_objective import MorphObjective
 from experiments.morph_scene import build_scene
 from experiments.versions import versions

@@ -13,7 +13,6 @@ from bridge import runtime
 from bridge.controls import EVERY, ControlOptimizer, Evaluation, Update
 from bridge.diffmpm import DiffMPM
 from bridge.mpm_state import MPMState
-from bridge.physics_losses import limited, relaxed
 from bridge.simulation_error import SimulationError
 from bridge.upsampler import SurfaceUpsampler
 from configs.morph import MorphConfig
@@ -22,6 +21,7 @@ from experiments.checkpoint import Checkpoint, settings_of
 from experiments.episode_files import write_episode
 from experiments.event_file import EventFile
 from experiments.metrics import TargetComparison
+from experiments.morph_episode import at_rest, episode_optimizer, next_start
 from experiments.morph_film import MorphFilm
 from experiments.morph_objective import MorphObjective
 from experiments.morph_scene import MorphScene, build_scene
@@ -148,10 +148,7 @@ class Morph:
         self._record_frames(frames, film)
         if self.config.output.episodes and (episode + 1) % self.config.output.episodes == 0:
             self._write_episode(episode, frames[-1], film)
-        self.state = _detached(frames[-1])
-        self.state.F = limited(self.state.F, o.max_stretch)
-        if o.plasticity and episode >= o.plasticity_warmup:
-            self.state.F = relaxed(self.state.F, o.plasticity)
+        self.state = next_start(self.config, episode, frames[-1])
         film.end_episode(self.state)
 
     def _active(self, number: int) -> slice:
@@ -164,26 +161,11 @@ class Morph:
 
     def _optimizer(self, episode: int, checkpoint: Checkpoint | None) -> ControlOptimizer:
         """For one episode, fresh or as it was at the checkpoint."""
-        o, n = self.config.optimize, len(self.state.x)
+        o = self.config.optimize
         self.objective.scene = self.scenes[episode // o.episodes]
         self.objective.begin_episode(self.state, episode % o.episodes)
-        # a step length that the last episode had to shrink is a better guess than the largest one
-        start = None if self.lr is None else max(4 * self.lr, o.lr / 8)
-        controls = torch.zeros(o.steps // o.control_stride, n, 3, 3, dtype=self.state.x.dtype)
-        if checkpoint:
-            controls = checkpoint.optimizer["controls"]
-        optimizer = ControlOptimizer(
-            self.objective,
-            controls,
-            o.lr,
-            start,
-            o.lr_growth,
-            o.max_halvings,
-            o.adam_floor,
-            self.objective.refusal,
-            o.optimizer,
-            self.config.loss.conflict == "project",
-        )
+        controls = checkpoint.optimizer["controls"] if checkpoint else None
+        optimizer = episode_optimizer(self.config, self.objective, self.lr, controls)
         if checkpoint:
             optimizer.restore(checkpoint.optimizer)
             self.objective.rollouts = checkpoint.rollouts
@@ -290,13 +272,3 @@ def _scalars(entry: dict) -> dict[str, float]:
     terms = {f"terms/{name}": value for name, value in entry["terms"].items()}
     shares = {f"shares/{name}": value for name, value in entry["shares"].items()}
     return {"objective": entry["objective"], "lr": entry["lr"], "seconds": entry["seconds"], **terms, **shares}
-
-
-def at_rest(x: torch.Tensor) -> MPMState:
-    """Particles ``x [N, 3]`` undeformed, without velocity."""
-    eye = torch.eye(3, dtype=x.dtype, device=x.device).expand(len(x), 3, 3)
-    return MPMState(x, torch.zeros_like(x), torch.zeros_like(eye), eye.clone(), eye.clone())
-
-
-def _detached(state: MPMState) -> MPMState:
-    return MPMState(*(getattr(state, name).detach().contiguous() for name in ("x", "v", "C", "F", "F_total")))

@@ -6,6 +6,7 @@ import sys
 
 BENCHMARKS = {
     "gradient": "experiments.bench_gradient",
+    "morph": "experiments.bench_morph",
     "mpm": "experiments.bench_mpm",
     "render": "experiments.bench_render",
     "upsample": "experiments.bench_upsample",

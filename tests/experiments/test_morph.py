@@ -18,7 +18,8 @@ from configs.errors import InputError
 from configs.load import PRESET_FOLDER, load_config, presets
 from experiments import cli
 from experiments.depth_image import save_depth
-from experiments.morph import Morph, at_rest
+from experiments.morph import Morph
+from experiments.morph_episode import at_rest
 from experiments.morph_objective import MorphObjective
 from experiments.morph_scene import build_scene
 
