@@ -12,10 +12,6 @@ def test_block_slides(friction):
     assert_passes(Outcome([incline.sliding(friction)[0]]))
 
 
-def test_damped_block_rests():
-    assert_passes(Outcome([incline.resting(incline.DAMPING)[0]]))
-
-
-@pytest.mark.xfail(strict=True, reason="an undamped block trembles and creeps: docs/verification.md")
-def test_undamped_block_rests():
-    assert_passes(Outcome([incline.resting(0.0)[0]]))
+def test_block_rests():
+    """As it comes to rest under damping, and without damping from there on."""
+    assert_passes(Outcome(incline.resting()[0]))
