@@ -82,22 +82,20 @@ def stable_step(config: MPMConfig, rows: dict[str, Tensor], state: Tensor, gaine
 
 
 def _limit(config: MPMConfig, rows: dict[str, Tensor], speed: float) -> float:
-    """The smallest limit over particles: waves of solids and fluids, diffusion of viscosity."""
+    """The smallest limit over particles: waves of solids and fluids, diffusion of shear and bulk viscosity."""
     rows = {name: value.detach() for name, value in rows.items()}
     zero = torch.zeros_like(rows["mass"])
     density = rows["mass"] / rows["volume"]
     modulus = rows.get("lam", zero) + 2 * rows.get("mu", zero) + rows.get("bulk_modulus", zero)
     h = config.grid.spacing
     squared = float((modulus / density).max())
-    limit = math.inf
+    viscosity = rows.get("dynamic_viscosity", zero) + config.bulk_viscosity
+    limit = viscous_limit(h, float((viscosity / density).max()), 1.0)
     for material in filter(_is_users_own, config.all_materials):
         rho = material.density if len(config.all_materials) > 1 else float(density.min())
         squared = max(squared, material.wave_modulus / rho)
-        limit = min(limit, viscous_limit(h, material.viscosity, rho))
-    limit = min(limit, wave_limit(h, math.sqrt(max(squared, 0.0)), speed))
-    if "dynamic_viscosity" in rows:
-        limit = min(limit, viscous_limit(h, float((rows["dynamic_viscosity"] / density).max()), 1.0))
-    return limit
+        limit = min(limit, viscous_limit(h, material.viscosity + config.bulk_viscosity, rho))
+    return min(limit, wave_limit(h, math.sqrt(max(squared, 0.0)), speed))
 
 
 def _is_users_own(material: MaterialConfig) -> bool:

@@ -24,7 +24,10 @@ def wave_limit(spacing: float, wave_speed: float, speed: float = 0.0) -> float:
 
 
 def viscous_limit(spacing: float, viscosity: float, density: float) -> float:
-    """The diffusion limit of a viscous fluid. Unit: time."""
+    """The diffusion limit, of shear viscosity and of ``bulk_viscosity`` alike. Unit: time.
+
+    Measured: a free cube of 8 particles per cell is stable up to 2–3 times this, of either.
+    """
     return density * spacing**2 / (DIFFUSION * viscosity) if viscosity > 0 else math.inf
 
 
@@ -34,7 +37,7 @@ def stable_dt(config: MPMConfig, speed: float = 0.0) -> float:
     return min(
         min(
             wave_limit(h, sound_speed(material.wave_modulus, material.density), speed),
-            viscous_limit(h, material.viscosity, material.density),
+            viscous_limit(h, material.viscosity + config.bulk_viscosity, material.density),
         )
         for material in config.all_materials
     )

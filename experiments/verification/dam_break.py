@@ -7,7 +7,7 @@ import torch
 
 from bridge.diffmpm import DiffMPM
 from configs.material import FluidConfig
-from experiments.verification.case import Case, Check, Curve, Outcome, Panel, reported, vanishing
+from experiments.verification.case import Case, Check, Curve, Outcome, Panel, relative, reported, vanishing
 from experiments.verification.scenes import MIDDLE, box, cell_centres, lattice
 
 WIDTH, HEIGHT, GRAVITY, DENSITY = 1.0, 2.0, 1.0, 1.0
@@ -17,12 +17,19 @@ MEASURED_T = np.array([0.41, 0.84, 1.19, 1.43, 1.63, 1.83, 1.98, 2.20, 2.32, 2.5
 MEASURED_FRONT = np.array([1.11, 1.22, 1.44, 1.67, 1.89, 2.11, 2.33, 2.56, 2.78, 3.00, 3.22, 3.44, 3.67])
 CELLS = (10, 20, 40)
 TOLERANCE = 0.10
+LATE = 1.4
+"""T from which on the front's way is nearly straight."""
 COURANT, PER_CELL, FRAMES = 0.4, 2, 120
 TEXT = r"""Width $a$, height $2a$, behind a dam that vanishes at $t = 0$; slip floor and wall, plane, inviscid, Tait's
 equation with a sound speed seven times the fastest flow, started in hydrostatic pressure. The front $x / a$ against
 $T = t \sqrt{2 g / a}$ is compared with the experiment of Martin and Moyce (1952, table 2, $n^2 = 2$), whose front is
-retarded by friction and by the dam's removal; the claim is 10 % on average for $T < 2.5$. The front is the foremost
-particle. On finer grids the ideal fluid runs further ahead of the experiment."""
+retarded by friction and by the dam's removal; the claims are 10 % on average for $T < 2.5$, and 10 % in the speed from
+$T = 1.4$ on (slopes of straight lines). The front is the foremost particle; where the water is a twentieth of $a$ deep
+it is as far ahead.
+
+On finer grids the ideal fluid runs further ahead of the experiment: hardly faster, but sooner by a time that is
+gained before $T = 1.2$ and stays. Smaller time steps hide it (4.6 % on 20 cells at a quarter of the step) by losing more
+energy, not by being right; a sticky floor, whose layer is as thick as a cell, changes 11.8 % to 10.1 %."""
 
 
 def collapse(cells: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
@@ -46,6 +53,15 @@ def collapse(cells: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
     return np.linspace(0.0, 3.0, FRAMES + 1), front, frames[2 * FRAMES // 3].x
 
 
+def _speeds(t: np.ndarray, front: np.ndarray) -> tuple[float, float]:
+    """Of the front and of the measured one, in a over the unit of T."""
+    late, measured = t > LATE, MEASURED_T > LATE
+    return (
+        float(np.polyfit(t[late], front[late], 1)[0]),
+        float(np.polyfit(MEASURED_T[measured], MEASURED_FRONT[measured], 1)[0]),
+    )
+
+
 def run(resolutions: tuple[int, ...] = CELLS) -> Outcome:
     """Fronts on several grids; each is claimed."""
     checks: list[Check] = []
@@ -59,9 +75,10 @@ def run(resolutions: tuple[int, ...] = CELLS) -> Outcome:
             vanishing(f"mean deviation of the front, T < 2.5, {name}", float(np.abs(error).mean()), TOLERANCE)
         )
         checks.append(reported(f"largest deviation of the front, T < 2.5, {name}", float(np.abs(error).max())))
-        late = (t > 2.0) & (t < 3.0)
-        speed = float(np.polyfit(t[late], front[late], 1)[0]) * math.sqrt(2 * GRAVITY / WIDTH)
-        checks.append(reported(f"front speed over √(g · 2a), 2 < T < 3, {name}", speed / math.sqrt(GRAVITY * HEIGHT)))
+        checks.append(relative(f"front speed, T > 1.4, {name}", *_speeds(t, front), TOLERANCE))
+        ahead = MEASURED_T[early] - np.interp(MEASURED_FRONT[early], front, t)
+        checks.append(reported(f"T by which it is ahead at T = 1.2, {name}", float(ahead[2])))
+        checks.append(reported(f"T by which it is ahead at T = 2.3, {name}", float(ahead[-1])))
         curves.append(Curve(name, t, front))
     curves.append(Curve("Martin and Moyce", MEASURED_T, MEASURED_FRONT, points=True))
     shape = Curve(f"{name}, T = 2", water[:, 0].numpy(), water[:, 1].numpy(), points=True)

@@ -12,7 +12,7 @@ from experiments.verification.scenes import MIDDLE, box, cell_centres, lattice
 
 GRAVITY, DENSITY, YOUNG, POISSON = 1.0, 1.0, 1000.0, 0.3
 REPOSE = 31.0
-"""Friction angle of dry sand. Unit: degree."""
+"""Angle of repose of dry sand. Unit: degree."""
 COLUMNS = ((1.0, 8), (1.0, 16), (1.0, 32), (2.0, 16))
 """Height over width, cells in the width."""
 FINEST = {1.0: 32, 2.0: 16}
@@ -26,20 +26,24 @@ Run-out of plane collapses for $a < 2.3$ (Lube et al. 2005; Lajeunesse et al. 20
 \frac{L_\infty - L_0}{L_0} = 1.2\, a .
 ```
 
-The law's cone meets Mohr and Coulomb's in triaxial compression; in plane strain, where isochoric flow puts the third
-principal stress midway between the others, a cone $\lVert \mathrm{dev}\,\tau \rVert = \alpha\, |\mathrm{tr}\,\tau|$
-acts as a friction angle with $\sin \varphi' = 3 \alpha / \sqrt 2$ (*derived here*). The law's angle is chosen so that
-$\varphi' = 31°$, dry sand's: 22.8°. (At 31°, which acts as 46°, the run-outs on 16 cells were 0.72 and 1.83 instead
-of 1.13 and 3.04.) The front is the foremost particle. $E = 1000\, \rho g L_0$.
+*The law's angle.* What is measured of sand is its angle of repose $\theta$, 31°: the slope of a layer that shears,
+whose stress along the slope is $\tan\theta$ times that across. When flow is isochoric and plane, the principal
+stresses are turned by 45° against the shear and the third is midway between the others; then the ratio is
+$3 \alpha / \sqrt 2$ for the law's cone $\lVert \mathrm{dev}\,\tau \rVert = \alpha\, |\mathrm{tr}\,\tau|$ (*derived
+here*; for Mohr and Coulomb's law it is the $\tan\theta = \sin\varphi'$ of Davis 1968). This gives
+$\varphi = 26.3°$ as the law's angle. (Until 2026-11-25 this case took $\sin\varphi' = 3 \alpha / \sqrt 2$ with
+$\varphi' = 31°$, that is 22.8°, sand of 27° of repose. Its run-outs were 1.13 and 1.47 for $a = 1$ on 16 and 32 cells,
+and 3.04 for $a = 2$.)
 
-The run-out has not converged: it grows with every refinement (probably since the sticky floor holds a layer about a
-cell thick) and passes the experiment's value on the way. The claim is for the finest grid of each column, and does
-not hold."""
+The front is the foremost particle. $E = 1000\, \rho g L_0$. The claim is for the finest grid of each column. The
+run-out has not converged: for $a = 1$ it grows by 0.23 from 8 to 16 cells and again to 32, and as much on a floor with
+the friction $\tan\theta$ (0.78 and 1.03 on 8 and 16 cells; 2.57 for $a = 2$). That it meets the experiment on these
+grids does not say that it does on finer ones."""
 
 
-def matched_angle(plane: float) -> float:
-    """The law's friction angle that acts as ``plane`` in plane strain. Unit: degree."""
-    k = math.sin(math.radians(plane)) / math.sqrt(3)  # 2 sin φ / (3 − sin φ)
+def matched_angle(repose: float) -> float:
+    """The law's friction angle whose plane shear has the stress ratio tan(``repose``). Unit: degree."""
+    k = math.tan(math.radians(repose)) / math.sqrt(3)  # 2 sin φ / (3 − sin φ)
     return math.degrees(math.asin(3 * k / (2 + k)))
 
 

@@ -62,6 +62,8 @@ def test_a_time_step_above_the_stable_one_is_refused():
     )
     with pytest.raises(InputError, match="largest stable step"):
         DiffMPM(viscous)(**make_cloud(), steps=1)
+    with pytest.raises(InputError, match=r"the largest stable step for this grid and material is 0\.0083"):
+        DiffMPM(make_config(bulk_viscosity=10.0))(**make_cloud(), steps=1)  # 2 · 0.5² / (6 · 10)
 
 
 def _leaving():
