@@ -28,8 +28,8 @@ $T = 1.4$ on (slopes of straight lines). The front is the foremost particle; whe
 it is as far ahead.
 
 On finer grids the ideal fluid runs further ahead of the experiment: hardly faster, but sooner by a time that is
-gained before $T = 1.2$ and stays. Smaller time steps hide it (4.6 % on 20 cells at a quarter of the step) by losing more
-energy, not by being right; a sticky floor, whose layer is as thick as a cell, changes 11.8 % to 10.1 %."""
+gained before $T = 1.2$ and stays. Smaller time steps hide it (4.6 % on 20 cells at a quarter of the step) by losing
+more energy, not by being right; a sticky floor, whose layer is as thick as a cell, changes 11.8 % to 10.1 %."""
 
 
 def collapse(cells: int) -> tuple[np.ndarray, np.ndarray, torch.Tensor]:
