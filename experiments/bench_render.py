@@ -28,7 +28,7 @@ from experiments.versions import versions
 CPU_SCENES = ("shell-20k-256x256", "cloud-20k-256x256")
 LEAVES = ("means", "quats", "scales", "opacities", "colors")
 MIB = 2**20
-TABLE_WIDTH = 110
+TABLE_WIDTH = 120
 """Characters of the table, also where the output is no terminal."""
 
 
@@ -44,6 +44,9 @@ class Measurement:
     """Median."""
     total_ms: float
     """Median of forward and backward together."""
+    cpu_ms: float | None
+    """Median processor time of both, all threads added up: other work on the machine hardly changes it. None on a GPU,
+    whose host is busy while it waits."""
     tile_hits: int
     """Entries of the tile lists: the work that a pass is linear in."""
     device_mib: float | None
@@ -57,23 +60,24 @@ def measure(
     arguments = make_scene(scene, device)
     leaves = [arguments[leaf] for leaf in LEAVES]
     before = _used(device)
-    forward, backward, hits, used = [], [], 0, 0
+    forward, backward, processor, hits, used = [], [], [], 0, 0
     for _ in range(repeats + 2):
-        start = _now(device)
+        start, processor_start = _now(device), time.process_time()
         images, alphas, meta = draw(**arguments, render_mode=mode, packed=False)
         middle = _now(device)
         torch.autograd.grad(images.sum() + alphas.sum(), leaves)
         forward.append(middle - start)
         backward.append(_now(device) - middle)
+        processor.append(time.process_time() - processor_start)
         hits, used = len(meta["flatten_ids"]), max(used, _used(device) - before)
-    forward, backward = forward[2:], backward[2:]  # the first ones compile and allocate
+    forward, backward, processor = forward[2:], backward[2:], processor[2:]  # the first ones compile and allocate
     total = [f + b for f, b in zip(forward, backward, strict=True)]
     medians = {
         f"{part}_ms": 1e3 * statistics.median(times)
         for part, times in (("forward", forward), ("backward", backward), ("total", total))
     }
-    memory = used / MIB if device == "cuda" else None
-    return Measurement(scene=scene.name, rasterizer=name, tile_hits=hits, device_mib=memory, **medians)
+    memory, cpu = (used / MIB, None) if device == "cuda" else (None, 1e3 * statistics.median(processor))
+    return Measurement(scene=scene.name, rasterizer=name, tile_hits=hits, device_mib=memory, cpu_ms=cpu, **medians)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -129,13 +133,15 @@ def _gsplat(device: str) -> dict[str, Callable[..., Any]]:
 
 def _table(results: list[Measurement], title: str) -> Table:
     table = Table(title=title)
-    for column in ("scene", "rasterizer", "forward ms", "backward ms", "total ms", "tile hits", "ns a hit", "MiB"):
+    times = ("forward ms", "backward ms", "total ms", "CPU ms")
+    for column in ("scene", "rasterizer", *times, "tile hits", "ns a hit", "MiB"):
         table.add_column(column, justify="left" if column in ("scene", "rasterizer") else "right")
     for r in results:
-        times = [f"{value:.2f}" for value in (r.forward_ms, r.backward_ms, r.total_ms)]
-        per_hit = f"{1e6 * r.total_ms / max(r.tile_hits, 1):.1f}"
+        values = (r.forward_ms, r.backward_ms, r.total_ms, r.cpu_ms)
+        shown = ["" if value is None else f"{value:.2f}" for value in values]
+        per_hit = f"{1e6 * (r.total_ms if r.cpu_ms is None else r.cpu_ms) / max(r.tile_hits, 1):.1f}"
         memory = "" if r.device_mib is None else f"{r.device_mib:.0f}"
-        table.add_row(r.scene, r.rasterizer, *times, f"{r.tile_hits:,}", per_hit, memory)
+        table.add_row(r.scene, r.rasterizer, *shown, f"{r.tile_hits:,}", per_hit, memory)
     return table
 
 

@@ -17,13 +17,7 @@ from kernels.arrays import int_array, int_scratch_array
 from kernels.launch import prepared
 from kernels.sort import MAX_INT, radix_sort, run_starts, running_sums
 from render.blending import conic_at, cutoff_exponent, mean_at, meets, ridges
-from render.constants import TILE_SIZE
-
-ENTRY_BYTES = 16
-"""A key and an id, and room to sort them into."""
-
-SMALL_LISTS = 2**20
-"""Bytes of lists that fit anywhere: asking the system takes longer than making them."""
+from render.constants import ENTRY_BYTES, SMALL_LISTS, TILE_SIZE
 
 DEPTH_BITS = 31
 """The bits of a non-negative float32, which order like the numbers."""

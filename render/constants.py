@@ -1,4 +1,6 @@
-"""Every constant of the rasterizer, with its reason. The model is that of gsplat 1.5.3."""
+"""Every constant of the rasterizer, with its reason; how a file lays out its memory stands there. The model is that
+of gsplat 1.5.3.
+"""
 
 ALPHA_MIN = 1.0 / 255.0
 """Contributions below one step of an 8-bit image are skipped."""
@@ -48,6 +50,12 @@ SPAN_SLACK = 1e-6
 TURNS_OF_A_CPU_THREAD = 512
 """Taichi gives a CPU thread at least this many neighbouring turns of a loop: a loop over tiles takes as many turns a
 tile, all but one of them empty, or a few hundred tiles would run on one thread."""
+
+ENTRY_BYTES = 16
+"""What an entry of a tile's list takes while lists are made: a key and an id, and room to sort them into."""
+
+SMALL_LISTS = 2**20
+"""Bytes of lists that fit anywhere: asking the system takes longer than making them."""
 
 CHANNELS_IN_REGISTERS = 4
 """Colour sums that a GPU thread holds while it walks its tile's list: RGB, or RGB and one more."""

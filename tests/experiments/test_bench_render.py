@@ -33,7 +33,7 @@ def test_a_report_and_a_table(tmp_path, monkeypatch, capsys):
     assert [result["scene"] for result in report["results"]] == list(tiny)
     for result in report["results"]:
         assert result["tile_hits"] > 0
-        assert min(result[key] for key in ("forward_ms", "backward_ms", "total_ms")) > 0
+        assert min(result[key] for key in ("forward_ms", "backward_ms", "total_ms", "cpu_ms")) > 0
     assert "shell-1k-32x24" in capsys.readouterr().out
 
 
