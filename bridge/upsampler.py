@@ -109,7 +109,7 @@ class SurfaceUpsampler(nn.Module):
         if history is not None:
             history.expect(len(x))
         x, F = x.detach(), None if F is None else F.detach()
-        body, rest, growth = self._body(x, F)
+        body, rest, growth = self.body(x, F)
         with launches():
             weight, normals = surface_weight(body.x, rest * growth, self.config.k_surface)
             selection = select(weight, self.config, history.selection if history else None)
@@ -121,7 +121,7 @@ class SurfaceUpsampler(nn.Module):
             history.selection, history.surface = selection, surface
         return surface
 
-    def _body(self, x: Tensor, F: Tensor | None) -> tuple[Body, float, float]:
+    def body(self, x: Tensor, F: Tensor | None) -> tuple[Body, float, float]:
         """The particles in float64, their spacing at rest, and how much longer lengths are now."""
         positions = x.cpu().double().numpy()
         if len(x) == 1 and self.spacing is None:

@@ -104,8 +104,8 @@ def sample_children(
     points[~kept] = anchors[family[~kept]] + _sunflower(normals, room, numbers, rng, config.surf_jitter_alpha)
     if earlier is not None:
         points[kept] = carried(earlier, body, config)[kept]
-    points, normals, areas = _settle(level, points, normals[family], ~kept, config)
-    return _tie(body, surface, points, normals, areas, family, ~kept, config, earlier)
+    points, normals, areas = settle(level, points, normals[family], ~kept, config)
+    return tie(body, surface, points, normals, areas, family, ~kept, config, earlier)
 
 
 def _check(body: Body, k: int) -> None:
@@ -184,7 +184,7 @@ def _sunflower(normals, room, numbers: np.ndarray, rng: np.random.Generator, jit
     return flat[:, :1] * first[family] + flat[:, 1:] * second[family]
 
 
-def _settle(level: Isosurface, points, normals, movable: np.ndarray, config: UpsampleConfig):
+def settle(level: Isosurface, points, normals, movable: np.ndarray, config: UpsampleConfig):
     """The movable points on the surface, spread evenly among all; normals and areas of all, at hand."""
     m = len(points)
     at, outwards, moves = level.enter(points), real_array(m, 3), from_numpy(movable.astype(np.int32))
@@ -198,7 +198,7 @@ def _settle(level: Isosurface, points, normals, movable: np.ndarray, config: Ups
     return level.leave(at, m), _else(outwards.to_numpy()[:m].astype(np.float64), normals), areas
 
 
-def _tie(body: Body, surface: Surface, points, normals, areas, family, new, config, earlier: Children | None):
+def tie(body: Body, surface: Surface, points, normals, areas, family, new, config, earlier: Children | None):
     """Children at these points; those that are not new keep what they were, but for their sizes."""
     neighbours, weights = _ties(points[new], body.x, config.k_F, surface.spacing)
     offsets, child_F = _rest_offsets(points[new], body, neighbours, weights)
