@@ -71,7 +71,7 @@ def _reshaped(tensor: torch.Tensor, shape: tuple[int, ...], device: torch.device
 def hand_over(array: ti.Ndarray, shape: tuple[int, ...], device: torch.device | str) -> torch.Tensor:
     """``to_torch`` of an array that is read no more: it keeps no memory of torch's."""
     if isinstance(array, TorchArray):
-        tensor = _reshaped(array.tensor, shape, device)
+        tensor = _reshaped(array.tensor, shape, device).data  # no view: torch lets nobody change those in place
     else:
         tensor = to_torch(array, shape, device)
     clear(array)

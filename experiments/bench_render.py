@@ -45,7 +45,7 @@ class Measurement:
     total_ms: float
     """Median of forward and backward together."""
     cpu_ms: float | None
-    """Median processor time of both, all threads added up: other work on the machine hardly changes it. None on a GPU,
+    """Median processor time of both, all threads added up: other work on the machine changes it little. None on a GPU,
     whose host is busy while it waits."""
     tile_hits: int
     """Entries of the tile lists: the work that a pass is linear in."""

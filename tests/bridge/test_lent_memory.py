@@ -74,6 +74,16 @@ def test_an_input_changed_before_backward_is_an_error(name):
         images.sum().backward()
 
 
+def test_outputs_may_be_changed_in_place():
+    given = leaves(random_scene(n=5))
+    images, alphas, _ = rasterization(quats=None, scales=None, **given, render_mode="RGB+ED")
+    ((images.clamp_(0, 0.5) ** 2).sum() + alphas.mul_(2).sum()).backward()
+    fresh = leaves(random_scene(n=5))
+    expected, expected_alphas, _ = rasterization(quats=None, scales=None, **fresh, render_mode="RGB+ED")
+    ((expected.clamp(0, 0.5) ** 2).sum() + 2 * expected_alphas.sum()).backward()
+    torch.testing.assert_close(given["means"].grad, fresh["means"].grad, rtol=1e-12, atol=1e-12)
+
+
 def test_gradients_of_one_graph_do_not_share_memory():
     given = leaves(random_scene(n=5))
     images, _, _ = rasterization(quats=None, scales=None, **given)
