@@ -250,8 +250,9 @@ class DiffMPM(nn.Module):
         material, controls, gravity = inputs
         recorded, frame_dt = [], float(self.config.frame_dt or 0.0)
         held, time_steps = 0, 0
+        gained = float(gravity.detach().norm()) * frame_dt + around.gained_speed(frame_dt)
         for frame in range(frames):
-            limit = stable_step(self.config, rows, state.detach(), float(gravity.detach().norm()) * frame_dt)
+            limit = stable_step(self.config, rows, state.detach(), gained, around.collider_speed(frame))
             substeps = max(1, math.ceil(frame_dt / (self.config.courant * limit)))
             starts = bool(intervals) and frame % (frames // intervals) == 0
             number = frame // (frames // intervals) if starts else 0

@@ -74,11 +74,16 @@ def check_time_step(config: MPMConfig, rows: dict[str, Tensor]) -> None:
         )
 
 
-def stable_step(config: MPMConfig, rows: dict[str, Tensor], state: Tensor, gained_speed: float) -> float:
-    """The stable time step of particles in ``state`` that may become ``gained_speed`` faster. Unit: time."""
+def stable_step(config: MPMConfig, rows: dict[str, Tensor], state: Tensor, gained: float, pushed: float) -> float:
+    """The stable time step of particles in ``state``. Unit: time.
+
+    Args:
+        gained: speed that accelerations may add.
+        pushed: speed of the colliders, which particles may take on.
+    """
     n = len(rows["mass"])
     speed = float(state.reshape(-1, n)[V : V + 3].norm(dim=0).max())
-    return _limit(config, rows, speed + gained_speed)
+    return _limit(config, rows, max(speed, pushed) + gained)
 
 
 def _limit(config: MPMConfig, rows: dict[str, Tensor], speed: float) -> float:

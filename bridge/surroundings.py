@@ -6,8 +6,12 @@ from torch import Tensor
 from bridge.checks import expect_finite, expect_shape
 from bridge.collider_motion import ColliderMotion, collider_motion
 from configs.errors import InputError
+from mpm.colliders import SPIN, VELOCITY
 from mpm.forces import acceleration_field
 from mpm.surroundings import Surroundings
+
+SAMPLES = 8
+"""Times in a frame at which the colliders' speed is looked at."""
 
 
 class SurroundingTensors:
@@ -53,6 +57,21 @@ class SurroundingTensors:
             steps = (frames.stop - frames.start) * substeps
             rows = torch.from_numpy(colliders.rows(steps, dt, self.time + frames.start * self.frame_dt))
         return rows.to(self.x)
+
+    def gained_speed(self, frame_dt: float) -> float:
+        """The most that the nodes' acceleration adds to a speed in a frame. Unit: length / time."""
+        largest = self.acceleration.detach().reshape(-1, 3).norm(dim=1).max() if self.used else 0.0
+        return float(largest) * frame_dt
+
+    def collider_speed(self, frame: int) -> float:
+        """The largest speed of any collider's surface in a frame. Unit: length / time."""
+        colliders = self.around.colliders
+        if not len(colliders.extent):
+            return 0.0
+        rows = self.rows(self.frame_dt / SAMPLES, slice(frame, frame + 1), SAMPLES).detach()
+        extent = torch.from_numpy(colliders.extent).to(rows)
+        speeds = rows[..., VELOCITY : VELOCITY + 3].norm(dim=-1) + extent * rows[..., SPIN : SPIN + 3].norm(dim=-1)
+        return float(speeds.max())
 
     def _acceleration(self, given: Tensor | None) -> Tensor:
         config = self.around.config

@@ -50,6 +50,9 @@ class ColliderRows:
                 self._add_mesh(k, collider, samples)
         self.samples = np.concatenate(samples) if samples else np.zeros((1, 4))
         """Of all meshes, one after another: [P, 4] (mpm.sampled_distance)."""
+        corners = self.fixed[:, SIZE : SIZE + 3], self.fixed[:, LATTICE : LATTICE + 3]
+        self.extent = np.maximum(*(np.linalg.norm(corner, axis=1) for corner in corners))
+        """[K]: how far from its centre a body reaches at most; 0 for planes. Unit: length."""
 
     def _add_mesh(self, k: int, collider: MeshColliderConfig, samples: list[np.ndarray]) -> None:
         sampled = _sample(collider, float(self.fixed[k, MARGIN]))

@@ -31,6 +31,31 @@ def test_substeps_follow_stiffness_and_speed():
     assert fast[0] > soft[0]
 
 
+def test_substeps_follow_colliders_and_forces():
+    """What is at rest is about to be as fast as what hits it."""
+    cloud = make_cloud()
+
+    def first(**changes):
+        return _substeps(make_config(**AUTO, escaped="deactivate", **changes), cloud)[0]
+
+    sphere = {"shape": "sphere", "radius": 0.5, "position": (-1.5, 0.2, 0.2)}
+    calm = first(colliders=[sphere])
+    assert calm == first()
+    assert first(colliders=[{**sphere, "velocity": (40.0, 0.0, 0.0)}]) > 3 * calm
+    assert first(colliders=[{**sphere, "angular_velocity": (0.0, 80.0, 0.0)}]) > 3 * calm
+    ways = [{"time": 0.0, "position": (-1.5, 0.2, 0.2)}, {"time": 0.05, "position": (0.5, 0.2, 0.2)}]
+    assert first(colliders=[{"shape": "sphere", "radius": 0.5, "keyframes": ways}]) > 3 * calm
+    wind = {"kind": "box", "low": (-2, -2, -2), "high": (2, 2, 2), "acceleration": (800.0, 0.0, 0.0)}
+    assert first(forces=[wind]) > 3 * calm
+
+
+def test_a_fast_plate_pushes_and_nothing_passes_it():
+    x = make_cloud(200)["x"]
+    plate = {"shape": "box", "half_size": (0.1, 1.5, 1.5), "position": (-0.9, 0.2, 0.2), "velocity": (30.0, 0.0, 0.0)}
+    state = DiffMPM(make_config(**AUTO, colliders=[plate], escaped="deactivate"))(x, steps=1)
+    assert float(state.x[:, 0].min()) > -0.9 + 30 * 0.05
+
+
 def test_equal_steps_equal_the_fixed_ones():
     """A frame that is cut into m steps is a rollout of m steps of that length."""
     cloud, config = make_cloud(), make_config(**AUTO)
