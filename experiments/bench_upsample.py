@@ -41,7 +41,7 @@ MESHES = ("sphere", "torus", "rabbit", "duck", "box", "letter")
 VOLUME, SPACING = 1381.2, 0.5
 """Of every mesh, and of the particles: about 11,000 of them."""
 SAMPLES = 400_000
-TABLE_WIDTH = 110
+TABLE_WIDTH = 130
 """Characters of the tables, also where the output is no terminal."""
 THIN = 2.0
 """Spacings: thinner features, and what is nearer to an open rim, are left out."""
@@ -159,10 +159,12 @@ class Speed:
 
     particles: int
     gaussians: int
+    surface_ms: float
+    """Detection of the surface particles alone."""
+    layout_ms: float
+    """That, and a layout without equalisation."""
     detect_ms: float
-    """Surface weights, layout, equalisation, ties."""
-    detect_plain_ms: float
-    """The same without equalisation."""
+    """That, and equalisation."""
     redetect_ms: float
     """With the history of an equal shape: the children stay."""
     forward_ms: float
@@ -184,7 +186,8 @@ def measure_speed(
     x.requires_grad_(), F.requires_grad_()
     config = config.model_copy(update={"M": count})
     plain = config.model_copy(update={"post_equalize": config.post_equalize.model_copy(update={"enabled": False})})
-    upsampler, simple = (bridge.SurfaceUpsampler(c, spacing=1.0).to(device) for c in (config, plain))
+    bare = config.model_copy(update={"M": None})
+    upsampler, simple, detector = (bridge.SurfaceUpsampler(c, spacing=1.0).to(device) for c in (config, plain, bare))
     history = bridge.SurfaceHistory()
     surface = upsampler.detect(x, history=history)
     queries, points = (from_torch(t.detach()) for t in (upsampler(x, F, surface).means, x))
@@ -201,8 +204,9 @@ def measure_speed(
     return Speed(
         len(x),
         count,
-        _time(lambda: upsampler.detect(x), few, clock),
+        _time(lambda: detector.detect(x), few, clock),
         _time(lambda: simple.detect(x), few, clock),
+        _time(lambda: upsampler.detect(x), few, clock),
         _time(lambda: upsampler.detect(x, history=history), few, clock),
         _time(lambda: upsampler(x, F, surface), repeats, clock),
         _time(both, repeats, clock),

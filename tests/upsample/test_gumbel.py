@@ -158,3 +158,24 @@ def test_errors():
         UpsampleConfig(selection="gumbel")
     with pytest.raises(InputError, match="selection is gumbel, and surface has no scores"):
         upsampler(selection="gumbel")(x, F, upsampler().detect(x))
+
+
+@pytest.mark.parametrize(
+    "device",
+    [
+        pytest.param("cpu", marks=pytest.mark.runtime("vulkan", "float32")),
+        pytest.param("cuda", marks=pytest.mark.runtime("cuda", "float32")),
+    ],
+)
+def test_float32_agrees_with_the_twin(device):
+    x, F = (value.float().to(device).requires_grad_() for value in block())
+    module = upsampler(selection="gumbel").to(device)
+    surface = module.detect(x)
+    c = surface.children
+    scores = c.scores.clone().requires_grad_()
+    means = module(x, F, scored(surface, scores)).means
+    wanted, _ = interpolated(x, F, c.neighbours, relaxed(scores), c.offsets)
+    bars = torch.randn(M, 3, generator=torch.Generator().manual_seed(2)).to(device)
+    gradients = (torch.autograd.grad((m * bars).sum(), (x, F, scores)) for m in (means, wanted))
+    for value, reference in zip((means, *next(gradients)), (wanted, *next(gradients)), strict=True):
+        assert (value - reference).norm() <= 1e-5 * reference.norm()
