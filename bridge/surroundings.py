@@ -6,6 +6,7 @@ from torch import Tensor
 from bridge.checks import expect_finite, expect_shape
 from bridge.collider_motion import ColliderMotion, collider_motion
 from configs.errors import InputError
+from configs.mpm import FACES
 from mpm.colliders import SPIN, VELOCITY
 from mpm.forces import acceleration_field
 from mpm.surroundings import Surroundings
@@ -90,4 +91,8 @@ def _friction(given: Tensor | None, around: Surroundings, x: Tensor) -> Tensor:
     expect_finite("DiffMPM", "wall_friction", given)
     if float(given.detach()) < 0:
         raise InputError(f"DiffMPM: wall_friction is {float(given.detach()):g}; expected at least 0")
+    if "separate" not in (getattr(around.config.boundary, face) for face in FACES):
+        raise InputError(
+            "DiffMPM: wall_friction is given, but no face of mpm.boundary separates; expected one that does"
+        )
     return given.to(x)

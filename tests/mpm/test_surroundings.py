@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from bridge.diffmpm import DiffMPM
+from configs.errors import InputError
 from bridge.exchange import load, to_torch
 from bridge.mpm_state import pack, unpack
 from mpm.constants import make_constants
@@ -212,6 +213,11 @@ def test_forces_and_damping_of_free_particles():
 def test_bad_input_is_named(given, message):
     with pytest.raises(ValueError, match=message):
         _final(make_config(**SMOOTH), **given)
+
+
+def test_friction_without_a_wall_that_rubs_is_refused():
+    with pytest.raises(InputError, match=r"wall_friction is given, but no face of mpm\.boundary separates"):
+        DiffMPM(make_config(boundary="slip"))(make_cloud()["x"], steps=1, wall_friction=torch.tensor(0.3))
 
 
 def test_motion_without_colliders_is_refused():
