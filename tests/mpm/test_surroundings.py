@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from bridge.diffmpm import DiffMPM
-from configs.errors import InputError
 from bridge.exchange import load, to_torch
 from bridge.mpm_state import pack, unpack
+from configs.errors import InputError
 from mpm.constants import make_constants
 from mpm.solver import Solver, run
 from tests.directional import directional_error
