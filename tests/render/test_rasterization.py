@@ -1,6 +1,7 @@
 """The interface of bridge.rasterization: gsplat's names and meanings, torch's manners, errors."""
 
 import gc
+import inspect
 
 import numpy as np
 import pytest
@@ -17,6 +18,22 @@ from tests.render.scenes import TENSORS, leaves, random_scene
 
 def draw(scene, **options):
     return rasterization(quats=None, scales=None, **{**scene, **options})
+
+
+GSPLAT_ARGUMENTS = """
+means quats scales opacities colors viewmats Ks width height near_plane=0.01 far_plane=10000000000.0 radius_clip=0.0
+eps2d=0.3 sh_degree=None packed=True tile_size=16 backgrounds=None render_mode=RGB sparse_grad=False absgrad=False
+rasterize_mode=classic channel_chunk=32 distributed=False camera_model=pinhole segmented=False covars=None
+with_ut=False with_eval3d=False radial_coeffs=None tangential_coeffs=None thin_prism_coeffs=None ftheta_coeffs=None
+rolling_shutter=None viewmats_rs=None
+"""
+"""Of gsplat 1.5.3, but for ``rolling_shutter``, whose default is a value of an enumeration of its own."""
+
+
+def test_arguments_are_gsplats_in_order_with_their_defaults():
+    parameters = inspect.signature(rasterization).parameters.values()
+    ours = [p.name if p.default is p.empty else f"{p.name}={p.default}" for p in parameters if p.kind != p.KEYWORD_ONLY]
+    assert ours == GSPLAT_ARGUMENTS.split()
 
 
 def test_shapes_and_meta():
