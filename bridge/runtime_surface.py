@@ -49,7 +49,7 @@ def synthesize_runtime_surface(
     Raises:
         InputError: a setting that does not exist, and what ``SurfaceUpsampler`` refuses.
     """
-    cfg = cfg or {}
+    cfg = {} if cfg is None else cfg
     config, kept, fast = _settings(cfg)
     upsampler = SurfaceUpsampler(config, cfg.get("spacing"))
     differentiable = kept and differentiable and return_torch
@@ -84,13 +84,18 @@ def _same_points(upsampler: SurfaceUpsampler, F: Tensor, history: SurfaceHistory
 
 def _settings(cfg: dict) -> tuple[UpsampleConfig, bool, bool]:
     """The checked configuration, whether the result stays in the graph, and whether the points stay."""
+    if not isinstance(cfg, dict):
+        raise InputError(f"synthesize_runtime_surface: cfg is a {type(cfg).__name__}; expected a dictionary")
     defaults = default_cfg()
     unknown = sorted(set(cfg) - set(defaults))
     if unknown:
         raise InputError(
             f"synthesize_runtime_surface: cfg has {', '.join(map(repr, unknown))}; expected {', '.join(defaults)}"
         )
-    flags = {key: bool(cfg.get(key, defaults[key])) for key in ("differentiable", "fast_cov_only")}
+    flags = {key: cfg.get(key, defaults[key]) for key in ("differentiable", "fast_cov_only")}
+    for key, flag in flags.items():
+        if not isinstance(flag, bool):
+            raise InputError(f"synthesize_runtime_surface: {key} is {flag!r}; expected True or False")
     settings = {key: value for key, value in cfg.items() if key not in flags and key != "spacing"}
     try:
         return UpsampleConfig(**settings), flags["differentiable"], flags["fast_cov_only"]

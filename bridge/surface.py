@@ -1,6 +1,7 @@
 """What the upsampler finds once and the caller keeps: the surface, its children, and the memory between detections."""
 
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Iterable
+from dataclasses import MISSING, dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
@@ -128,6 +129,12 @@ class Surface:
     @staticmethod
     def from_state_dict(state: dict[str, Tensor]) -> "Surface":
         """The surface whose ``state_dict`` this is."""
+        needed = known = ["index", "rest_normals", "spacing"]
+        for name, part in (("children", Children), ("graph", Graph)):
+            known = [*known, *(f"{name}.{f.name}" for f in fields(part))]
+            if _under(state, name):
+                needed = [*needed, *(f"{name}.{f.name}" for f in fields(part) if f.default is MISSING)]
+        _expect_keys("Surface", state, needed, known)
         children, graph = _under(state, "children"), _under(state, "graph")
         return Surface(
             state["index"],
@@ -178,11 +185,14 @@ class SurfaceHistory:
     @staticmethod
     def from_state_dict(state: dict[str, Tensor]) -> "SurfaceHistory":
         """The history whose ``state_dict`` this is."""
+        of_selection, surface = ("averages", "threshold", "selected"), _under(state, "surface")
+        needed = of_selection if any(name in state for name in of_selection) else ()
+        known = (*of_selection, "means", "normals", *(f"surface.{name}" for name in surface))
+        _expect_keys("SurfaceHistory", state, needed, known)
         selection = None
         if "averages" in state:
             averages, selected = (state[name].cpu().numpy() for name in ("averages", "selected"))
             selection = Selection(averages, float(state["threshold"]), selected)
-        surface = _under(state, "surface")
         last = Surface.from_state_dict(surface) if surface else None
         return SurfaceHistory(selection, last, state.get("means"), state.get("normals"))
 
@@ -210,6 +220,13 @@ def _tensors(part) -> dict[str, Tensor]:
 
 def _to(part, like: Tensor) -> dict[str, Tensor]:
     return {k: v.to(like) if v.is_floating_point() else v.to(like.device) for k, v in _parts(part).items()}
+
+
+def _expect_keys(owner: str, state: dict[str, Tensor], needed: Iterable[str], known: Iterable[str]) -> None:
+    missing, strange = sorted(set(needed) - set(state)), sorted(set(state) - set(known))
+    if missing or strange:
+        problem = f"lacks {', '.join(missing)}" if missing else f"has {', '.join(strange)}"
+        raise InputError(f"{owner}.from_state_dict: state {problem}; expected what {owner}.state_dict() gives")
 
 
 def _under(state: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

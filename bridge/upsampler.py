@@ -1,6 +1,7 @@
 """The upsampler as a torch module: particles in, surface Gaussians out."""
 
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
@@ -78,8 +79,8 @@ class SurfaceUpsampler(nn.Module):
         super().__init__()
         runtime = current()
         self.config = config or UpsampleConfig()
-        if spacing is not None and not 0 < spacing < float("inf"):
-            raise InputError(f"SurfaceUpsampler: spacing is {spacing}; expected a positive length")
+        if spacing is not None and not (isinstance(spacing, Real) and 0 < spacing < float("inf")):
+            raise InputError(f"SurfaceUpsampler: spacing is {spacing!r}; expected a positive length")
         self.spacing = spacing
         values = {name: getattr(self.config, name) for name in ("sigma0", "thickness", "opacity")}
         values = {name: torch.tensor(value, dtype=runtime.dtype) for name, value in values.items()}
@@ -107,6 +108,11 @@ class SurfaceUpsampler(nn.Module):
         """
         _check(x, F)
         if history is not None:
+            if not isinstance(history, SurfaceHistory):
+                raise InputError(
+                    f"SurfaceUpsampler: history is a {type(history).__name__}; expected a SurfaceHistory, "
+                    "which from_state_dict makes of a saved one"
+                )
             history.expect(len(x))
         x, F = x.detach(), None if F is None else F.detach()
         body, rest, growth = self.body(x, F)

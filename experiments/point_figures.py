@@ -28,7 +28,7 @@ def draw_clouds(path: Path, clouds: Mapping[str, np.ndarray], config: FigureConf
         for set_limits, middle in zip((axis.set_xlim, axis.set_ylim, axis.set_zlim), (low + high) / 2, strict=True):
             set_limits(middle - half, middle + half)
         axis.set_box_aspect((1, 1, 1))
-        axis.set_title(f"{name}: {len(clouds[name])} points", fontsize=9)
+        axis.set_title(f"{name}: {len(clouds[name])} points", fontsize=9, y=1.04)  # left to itself it is cut off
         axis.tick_params(labelsize=6)
     save_figure(figure, path, config.dpi)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bridge.surface import SurfaceHistory
+from bridge.surface import Surface, SurfaceHistory
 from configs.errors import InputError
 from configs.upsample import UpsampleConfig
 from tests.upsample.test_children import ball, eyes, upsampler
@@ -78,6 +78,24 @@ def test_it_can_be_saved():
     assert all((one[name] == other[name]).all() for name in one)
     empty = SurfaceHistory.from_state_dict(SurfaceHistory().state_dict())
     assert empty == SurfaceHistory()
+
+
+def test_what_was_not_saved_is_not_loaded():
+    _, x = ball()
+    module, history = upsampler(M=1000), SurfaceHistory()
+    module.detect(x, history=history)
+    with pytest.raises(InputError, match="history is a dict; expected a SurfaceHistory"):
+        module.detect(x, history=history.state_dict())
+    for owner, state, name, problem in (
+        (SurfaceHistory, history.state_dict(), "selected", "state lacks selected"),
+        (SurfaceHistory, history.state_dict(), "surface.children.offsets", "state lacks children.offsets"),
+        (SurfaceHistory, history.surface.state_dict(), None, "state has children.neighbours, .*spacing"),
+        (Surface, history.surface.state_dict(), "index", "state lacks index"),
+        (Surface, {**history.surface.state_dict(), "bones": x}, None, "state has bones"),
+    ):
+        state.pop(name, None)
+        with pytest.raises(InputError, match=problem):
+            owner.from_state_dict(state)
 
 
 def test_it_belongs_to_its_particles():

@@ -90,6 +90,19 @@ def test_covariances_on_points_that_stay():
             synthesize_runtime_surface(x, F, {"M": 500, "fast_cov_only": True}, history=empty)
 
 
+def test_settings_of_another_kind():
+    x, F = block()
+    for cfg, problem in (
+        ([1], "cfg is a list; expected a dictionary"),
+        ("M", "cfg is a str; expected a dictionary"),
+        ({"differentiable": "no"}, "differentiable is 'no'; expected True or False"),
+        ({"fast_cov_only": 1}, "fast_cov_only is 1; expected True or False"),
+        ({"spacing": "0.5"}, "spacing is '0.5'; expected a positive length"),
+    ):
+        with pytest.raises(InputError, match=problem):
+            synthesize_runtime_surface(x, F, cfg)  # type: ignore[arg-type]
+
+
 def test_errors():
     x, F = block()
     F[7] = torch.diag(torch.tensor([1.0, 1.0, -1.0]))
