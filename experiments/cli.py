@@ -86,7 +86,7 @@ def _run(args: argparse.Namespace) -> None:
     if args.resume and config.task != "morph":
         raise InputError(f"--resume: task is {config.task}; expected morph")
     if args.view:
-        check_watch(args.config, config.task)
+        check_watch(args.config, config.task, output)
     more = {name: True for name, wanted in (("resume", args.resume), ("watch", args.view)) if wanted}
     importlib.import_module(f"experiments.{config.task}").run(config, output, **more)
 

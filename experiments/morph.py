@@ -84,8 +84,8 @@ class Morph:
         """Recorded frames so far."""
         self.iterations: list[dict] = []
         self.failure: str | None = None
-        self.watch: Callable[[MPMState, float], None] | None = None
-        """Called after each iteration with the episode's end and the objective."""
+        self.watch: Callable[[ControlOptimizer, dict[str, float]], None] | None = None
+        """Called after each iteration with the objective and its weighted terms."""
         self.lr: float | None = None
         self.started = time.perf_counter()
 
@@ -136,7 +136,8 @@ class Morph:
             self._record(episode, optimizer, update, before, time.perf_counter() - began)
             progress.advance(self.title(episode), _losses(self.iterations[-1]))
             if self.watch:
-                self.watch(optimizer.current.state, self.iterations[-1]["objective"])
+                last = self.iterations[-1]
+                self.watch(optimizer, {"objective": last["objective"], **last["terms"]})
             if self.config.output.checkpoints and len(self.iterations) % self.config.output.checkpoints == 0:
                 self._checkpoint(episode, optimizer).save(self.folder.path)
             if not update.accepted and not o.sweeps:

@@ -35,6 +35,12 @@ class MorphObjective:
 
     def begin_episode(self, start: MPMState, episode: int = 0) -> None:
         """``start`` is the state from which the next controls act; its surface is found anew, the weights are set."""
+        self.start_from(start, episode)
+        if self.config.loss.render_share and self._uses_images():
+            self._balance(self.config.loss.render_share)
+
+    def start_from(self, start: MPMState, episode: int) -> None:
+        """As ``begin_episode``, but the image terms keep the weights that the configuration names."""
         loss, last = self.config.loss, self.config.optimize.episodes - 1
         self.start = start
         weights = {name: term.weight_at(episode / last if last else 0.0) for name, term in loss.terms()}
@@ -44,8 +50,6 @@ class MorphObjective:
             with torch.no_grad():
                 means = self.upsampler(start.x, torch.eye(3).to(start.x).expand(len(start.x), 3, 3), self.surface).means
             self.neighbours = nearest_neighbours(means, _NEIGHBOURS)
-        if loss.render_share and self._uses_images():
-            self._balance(loss.render_share)
 
     def _balance(self, share: float) -> None:
         """Scale the image terms so that their gradient has that norm, relative to the others', without controls."""
@@ -78,8 +82,12 @@ class MorphObjective:
         )
 
     def __call__(self, controls: Tensor) -> Evaluation:
-        loss, stride = self.config.loss, self.config.optimize.control_stride
-        state = self.simulate(controls, stride if "temporal" in self.weights else None)
+        stride = self.config.optimize.control_stride
+        return self.evaluate(self.simulate(controls, stride if "temporal" in self.weights else None), controls)
+
+    def evaluate(self, state: MPMState, controls: Tensor) -> Evaluation:
+        """Of an episode that ended in ``state`` under ``controls [S, N, 3, 3]``."""
+        loss = self.config.loss
         assert self.start is not None
         rollout = Rollout(self.config, self.scene, self.start, state, controls)
         terms = [dict(physics_terms(rollout, self.weights))]

@@ -31,13 +31,13 @@ def add_view(commands: argparse._SubParsersAction) -> None:
     view.set_defaults(command=_view, overrides=[])
 
 
-def check_watch(name: str, task: str) -> None:
+def check_watch(name: str, task: str, output: Path) -> None:
     """Raise ``InputError`` if ``diffmpm run NAME --view`` cannot open its window."""
-    from experiments.viewer.display import check_display
+    from experiments.viewer.display import check_display, unwatched
 
     if task != "morph":
         raise InputError(f"--view: task is {task}; expected morph; a simulation runs live in diffmpm view {name}")
-    check_display(name)
+    check_display(unwatched(output))
 
 
 def _view(args: argparse.Namespace) -> None:
@@ -49,10 +49,10 @@ def _view(args: argparse.Namespace) -> None:
         check_outputs(args.video, args.image)
         run_headless(_viewer(args), args.frames, args.video, args.image, args.size)
     else:
-        from experiments.viewer.display import check_display
+        from experiments.viewer.display import check_display, headless
         from experiments.viewer.window import run_window
 
-        check_display(args.name)
+        check_display(headless(args.name))
         run_window(_viewer(args), args.name, args.size, args.output)
 
 

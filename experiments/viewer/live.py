@@ -10,8 +10,8 @@ from bridge.diffmpm import DiffMPM
 from bridge.mpm_state import MPMState
 from bridge.stress import kirchhoff_stress
 from bridge.upsampler import Splats
-from experiments.viewer.parameter import gravity_of, material_values, parameters_of
-from experiments.viewer.source import Skin
+from experiments.viewer.parameter import control_of, gravity_of, material_values, parameters_of
+from experiments.viewer.source import Skin, Slope
 from experiments.viewer.stage import Stage
 from experiments.views import View
 
@@ -26,7 +26,7 @@ class LiveSource:
     def __init__(self, stage: Stage, title: str):
         self.stage, self.title = stage, title
         self.parameters = parameters_of(stage.mpm)
-        self.skin = Skin(stage)
+        self.skin, self.slope = Skin(stage), Slope(stage)
         self.flows = torch.tensor(list(stage.flows))[stage.body]
         self.sim = DiffMPM(stage.mpm)
         self.steps = stage.steps
@@ -67,6 +67,7 @@ class LiveSource:
         with torch.no_grad():
             self.state = self.sim(
                 **inputs,
+                dF=self._control(),
                 steps=self.steps,
                 mass=stage.mass,
                 volume=stage.volume,
@@ -77,6 +78,11 @@ class LiveSource:
             )
         self.number += 1
         self.time = self.number * stage.frame_dt
+
+    def _control(self) -> Tensor | None:
+        """That of the sliders for one frame [1, N, 3, 3]; None if they are at 0."""
+        control = control_of(self.parameters).to(self.stage.x)
+        return control.expand(1, len(self.eye), 3, 3).contiguous() if bool(control.any()) else None
 
     def _set_materials(self) -> dict[str, Tensor | float]:
         """Hand the sliders' values to the simulator; those that are not λ and μ are returned."""
@@ -97,6 +103,10 @@ class LiveSource:
     def stress(self) -> Tensor:
         """[N, 3, 3]."""
         return kirchhoff_stress(self.sim, self.state, self.stage.material_id, self._set_materials())
+
+    def gradient(self) -> Tensor | None:
+        """[N, 3], where there is a loss."""
+        return self.slope.at(self.state)
 
     def splats(self, view: View) -> Splats:
         """On the surface of the bodies."""

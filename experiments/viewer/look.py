@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 
 VIEWS = ("particles", "rgb", "alpha", "depth", "normals")
 """Spheres at the particles; colour, opacity, depth and normals of the Gaussians, by the rasterizer."""
-COLORS = ("body", "speed", "det F", "stress", "material")
+COLORS = ("body", "speed", "det F", "stress", "material", "gradient")
 """What the particles' colour says."""
-OVERLAYS = ("grid", "colliders", "floor", "target")
+OVERLAYS = ("grid", "colliders", "floor", "target", "arrows")
+OFF_AT_FIRST = ("target", "arrows")
 
 
 @dataclass
@@ -15,8 +16,8 @@ class Look:
 
     view: str = "particles"
     color: str = "body"
-    shown: dict[str, bool] = field(default_factory=lambda: {name: name != "target" for name in OVERLAYS})
-    """Which overlays: the grid's box, colliders, the floor under things, the target of a morph."""
+    shown: dict[str, bool] = field(default_factory=lambda: {name: name not in OFF_AT_FIRST for name in OVERLAYS})
+    """Which overlays: the grid's box, colliders, the floor, the target of a morph, arrows down its loss."""
     ranges: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Smallest and largest value seen of each quantity: the two ends of its colours."""
 
@@ -30,5 +31,10 @@ class Look:
 
     def next_color(self) -> None:
         """The one after, and around."""
-        self.color = COLORS[(COLORS.index(self.color) + 1) % len(COLORS)]
-        self.ranges.pop(self.color, None)
+        self.choose_color(COLORS[(COLORS.index(self.color) + 1) % len(COLORS)])
+
+    def choose_color(self, color: str) -> None:
+        """If it is another, what it was seen to range over is forgotten."""
+        if color != self.color:
+            self.color = color
+            self.ranges.pop(color, None)

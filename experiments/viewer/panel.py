@@ -1,68 +1,103 @@
-"""The widgets in the window: a panel of everything that can be set, and the page of keys."""
+"""The widgets in the window: a panel for time and view, one for what is shown, saved and changed, the page of keys."""
 
 import math
+from collections.abc import Callable
 from typing import Any
 
+from experiments.viewer.curve import curve_color
 from experiments.viewer.keys import KEYS, MOUSE
 from experiments.viewer.look import COLORS, VIEWS
 from experiments.viewer.parameter import Parameter
 from experiments.viewer.viewer import Viewer
 
-PANEL = (0.01, 0.01, 0.33, 0.97)
-HELP = (0.36, 0.03, 0.6, 0.94)
+Place = tuple[float, float, float, float]
 """Left, top, width, height as shares of the window."""
-LINE, LINES = 43, 3
-"""Letters in a line of a message, and its lines; they are kept free, so that nothing moves when there is one."""
+LEFT, RIGHT, WIDTH, TOP = 0.01, 0.76, 0.23, 0.01
+HELP: Place = (0.25, 0.01, 0.5, 0.98)
+LINE_HEIGHT, WIDGET_HEIGHT, TITLE_HEIGHT = 17, 23, 36
+"""Of a text; of a button, box or slider; of a panel without them. Unit: pixel."""
+LETTERS, LINES = 29, 4
+"""Of a message; its lines are kept free, so that nothing moves when there is one."""
 
 
-def draw_panel(gui: Any, viewer: Viewer, window: Any) -> None:
+def draw_panels(gui: Any, viewer: Viewer, window: Any) -> None:
     """All widgets; what they are set to acts at once."""
-    with gui.sub_window("diffmpm", *PANEL):
+    left, right = _places(viewer, window)
+    with _panel(gui, "diffmpm", left, window):
         _status(gui, viewer)
         _time(gui, viewer)
         gui.text("view")
         viewer.look.view = _choice(gui, VIEWS, viewer.look.view)
         gui.text("particles show")
-        viewer.look.color = _choice(gui, COLORS, viewer.look.color)
-        if viewer.look.color in viewer.look.ranges:
-            gui.text("{:.4g} to {:.4g}".format(*viewer.look.ranges[viewer.look.color]))
+        viewer.look.choose_color(_choice(gui, COLORS, viewer.look.color))
+        gui.text(_range(viewer))
+    with _panel(gui, "more", right, window):
         for name, shown in viewer.look.shown.items():
             viewer.look.shown[name] = gui.checkbox(f"show {name}", shown)
-        for source in viewer.sources:
-            for parameter in source.parameters:
-                _slider(gui, parameter)
-        for name, action in {
-            "screenshot": lambda: window.screenshot(widgets=False),
-            "end recording" if window.recording else "record": window.toggle_recording,
-            "camera as YAML": window.write_camera,
-            "keys": window.toggle_help,
-        }.items():
-            if gui.button(name):
-                action()
+        _buttons(gui, window)
+        for number, (name, curve) in enumerate(viewer.curves.items()):
+            gui.text(f"{name} {curve[-1]:.5g}", color=tuple(value / 255 for value in curve_color(number)))
+        for parameter in _parameters(viewer):
+            _slider(gui, parameter)
 
 
-def draw_help(gui: Any) -> None:
+def draw_help(gui: Any, window: Any) -> None:
     """Every key and what the mouse does."""
-    with gui.sub_window("keys", *HELP):
+    with _panel(gui, "keys", HELP, window):
         for key in KEYS:
             gui.text(f"{_ascii(key.label):<6} {key.help}")
         for what, does in MOUSE.items():
             gui.text(f"{what}: {does}")
 
 
-def inside_panel(x: float, y: float) -> bool:
-    """Whether a place, in shares of the window from its left and top, is the panel's."""
-    left, top, width, height = PANEL
-    return left <= x <= left + width and top <= y <= top + height
+def inside_panels(viewer: Viewer, window: Any, x: float, y: float) -> bool:
+    """Whether a place, in shares of the window from its left and top, is the widgets'."""
+    return any(
+        left <= x <= left + width and top <= y <= top + height for left, top, width, height in _places(viewer, window)
+    )
+
+
+def _places(viewer: Viewer, window: Any) -> list[Place]:
+    """Left, top, width, height of the two panels as shares of the window: as high as what is in them."""
+    look, sliders = viewer.look, len(_parameters(viewer))
+    texts = 3 + LINES + 1 + 2 + 1, len(viewer.curves) + sliders
+    widgets = 3 + 1 + bool(viewer.last) + len(VIEWS) + len(COLORS), len(look.shown) + 4 + sliders
+    heights = [
+        TITLE_HEIGHT + LINE_HEIGHT * lines + WIDGET_HEIGHT * more for lines, more in zip(texts, widgets, strict=True)
+    ]
+    shares = [min(height / window.height, 1 - 2 * TOP) for height in heights]
+    return [(left, TOP, WIDTH, share) for left, share in zip((LEFT, RIGHT), shares, strict=True)]
+
+
+def _panel(gui: Any, title: str, place: Place, window: Any) -> Any:
+    """One at a place. Its hidden name is another for each size: GGUI looks at a place only when it meets a name first,
+    and takes it for shares of the window's first size.
+    """
+    name = f"{title}##{window.width}x{window.height}x{place[3]:.3f}"
+    across, down = window.width / window.first_size[0], window.height / window.first_size[1]
+    left, top, width, height = place
+    return gui.sub_window(name, left * across, top * down, width * across, height * down)
+
+
+def _parameters(viewer: Viewer) -> list[Parameter]:
+    return [parameter for source in viewer.sources for parameter in source.parameters]
 
 
 def _status(gui: Any, viewer: Viewer) -> None:
     gui.text(" | ".join(source.title for source in viewer.sources))
-    count = sum(len(source.x) for source in viewer.sources)
     end = "" if viewer.last is None else f"/{viewer.last}"
-    gui.text(f"frame {viewer.number}{end}  t {viewer.sources[0].time:.4g}  {count} points")
+    gui.text(f"frame {viewer.number}{end}  t {viewer.sources[0].time:.4g}")
+    gui.text(f"{sum(len(source.x) for source in viewer.sources)} points")
     for line in range(LINES):
-        gui.text(viewer.message[line * LINE : (line + 1) * LINE], color=(1.0, 0.5, 0.3))
+        gui.text(viewer.message[line * LETTERS : (line + 1) * LETTERS], color=(1.0, 0.5, 0.3))
+
+
+def _range(viewer: Viewer) -> str:
+    """What the colours run over."""
+    color, ranges = viewer.look.color, viewer.look.ranges
+    if color in ranges:
+        return "{:.4g} to {:.4g}".format(*ranges[color])
+    return "" if color in ("body", "material") else "grey: not known here"
 
 
 def _time(gui: Any, viewer: Viewer) -> None:
@@ -73,11 +108,24 @@ def _time(gui: Any, viewer: Viewer) -> None:
     if gui.button("reset"):
         viewer.reset()
     if viewer.last:
-        number = gui.slider_int("frame", viewer.number, 0, viewer.last)
+        number = gui.slider_int("##frame", viewer.number, 0, viewer.last)
         if number != viewer.number:
             viewer.seek(number)
-    exponent = gui.slider_int("speed 2^", round(math.log2(viewer.speed)), -3, 3)
+    gui.text(f"speed {viewer.speed:g}")
+    exponent = gui.slider_int("##speed", round(math.log2(viewer.speed)), -3, 3)
     viewer.speed = 2.0**exponent
+
+
+def _buttons(gui: Any, window: Any) -> None:
+    actions: dict[str, Callable[[], None]] = {
+        "screenshot": lambda: window.screenshot(widgets=False),
+        "end recording" if window.recording else "record": window.toggle_recording,
+        "copy camera": window.write_camera,
+        "keys": window.toggle_help,
+    }
+    for name, action in actions.items():
+        if gui.button(name):
+            action()
 
 
 def _choice(gui: Any, names: tuple[str, ...], chosen: str) -> str:

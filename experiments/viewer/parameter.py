@@ -1,4 +1,4 @@
-"""Numbers that act at once on a running simulation: those of its materials, and gravity."""
+"""Numbers that act at once on a running simulation: gravity, a control, and those of its materials."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +14,9 @@ REACH = 30.0
 """A slider goes from a value divided by this to the value times this."""
 HIDDEN = ("lam", "mu", "volume_correction")
 LARGEST_POISSON = 0.49
+CONTROLS = ("control xx", "control yy", "control zz")
+STRONGEST = 0.02
+"""End of a control's slider, in entries of the control deformation gradient, added once a frame."""
 
 
 @dataclass
@@ -41,9 +44,10 @@ class Parameter:
 
 
 def parameters_of(mpm: MPMConfig) -> list[Parameter]:
-    """All sliders of a simulation: gravity's strength, then those of each material."""
+    """All sliders of a simulation: gravity's strength, the control's diagonal, then those of each material."""
     strength = float(torch.tensor(mpm.gravity, dtype=torch.float64).norm())
     found = [Parameter("gravity", "gravity", strength, 0.0, 3 * strength, False, -1)] if strength else []
+    found += [Parameter(name, name, 0.0, -STRONGEST, STRONGEST, False, -1) for name in CONTROLS]
     several = len(mpm.all_materials) > 1
     for number, material in enumerate(mpm.all_materials):
         values = _adjustable(material)
@@ -57,6 +61,12 @@ def gravity_of(mpm: MPMConfig, parameters: Sequence[Parameter]) -> Tensor:
     gravity = torch.tensor(mpm.gravity, dtype=torch.float64)
     strength = [p.value for p in parameters if p.name == "gravity"]
     return gravity * strength[0] / gravity.norm() if strength else gravity
+
+
+def control_of(parameters: Sequence[Parameter]) -> Tensor:
+    """The control deformation gradient [3, 3] that the sliders ask for, of all particles."""
+    by_name = {p.name: p.value for p in parameters}
+    return torch.diag(torch.tensor([by_name[name] for name in CONTROLS], dtype=torch.float64))
 
 
 def material_values(mpm: MPMConfig, parameters: Sequence[Parameter]) -> dict[str, Tensor]:

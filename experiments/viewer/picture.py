@@ -14,6 +14,7 @@ from bridge.spheres import sphere_image
 from bridge.upsampler import Splats
 from configs.lighting import LightingConfig
 from experiments.splat_sets import joined
+from experiments.viewer.arrows import draw_arrows
 from experiments.viewer.lines import draw_lines, grid_box
 from experiments.viewer.look import Look
 from experiments.viewer.quantities import particle_colors
@@ -59,6 +60,9 @@ class Painter:
         stage = self.source.stage
         if stage and stage.target is not None and look.shown["target"]:
             self._blend_target(picture, view, stage.target, min(stage.spacings))
+        if stage and look.shown["arrows"] and (gradient := self.source.gradient()) is not None:
+            x = self.source.x.cpu().numpy()
+            draw_arrows(picture.image, view, x, gradient.cpu().numpy(), min(stage.spacings))
         if stage and look.shown["grid"]:
             draw_lines(picture.image, picture.depth, view, grid_box(stage.mpm.grid), BOX)
         return picture

@@ -35,7 +35,9 @@ def particle_colors(source: Source, look: Look) -> Tensor:
 
 
 def quantity(source: Source, name: str) -> Tensor | None:
-    """Speed (length / time), det F, or von Mises' equivalent Kirchhoff stress √(3/2) |dev τ| (pressure) [N]."""
+    """Speed (length / time), det F, the norm of the loss's gradient (loss / length), or von Mises' equivalent Kirchhoff
+    stress √(3/2) |dev τ| (pressure) [N]; None if it is not known.
+    """
     state = source.state
     if state is None:
         return None
@@ -43,6 +45,9 @@ def quantity(source: Source, name: str) -> Tensor | None:
         return state.v.norm(dim=1)
     if name == "det F":
         return torch.linalg.det(state.F)
+    if name == "gradient":
+        gradient = source.gradient()
+        return None if gradient is None else gradient.norm(dim=1)
     try:
         tau = source.stress()
     except InputError:  # an inverted deformation, which some laws have no stress for

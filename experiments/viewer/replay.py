@@ -15,7 +15,7 @@ from bridge.upsampler import Splats
 from configs.errors import InputError
 from configs.simulate import SimulateConfig
 from experiments.viewer.parameter import Parameter
-from experiments.viewer.source import Skin
+from experiments.viewer.source import Skin, Slope
 from experiments.viewer.stage import Stage
 from experiments.views import View
 
@@ -42,7 +42,7 @@ class ReplaySource:
         self.files = frame_files(folder)
         self.parameters: list[Parameter] = []
         self.last: int | None = len(self.files) - 1
-        self.skin = Skin(stage)
+        self.skin, self.slope = Skin(stage), Slope(stage)
         self._balance: DiffMPM | None = None
         if not self.files:
             raise InputError(f"view: {folder} has no frames; expected frames/NNNN.npz or {FINAL}")
@@ -102,6 +102,10 @@ class ReplaySource:
         """[N, 3, 3], without what the rate of deformation adds, which frames do not hold."""
         self._balance = self._balance or DiffMPM(self.stage.mpm)
         return kirchhoff_stress(self._balance, self.state, self.stage.material_id)
+
+    def gradient(self) -> Tensor | None:
+        """[N, 3], where there is a loss."""
+        return self.slope.at(self.state)
 
     def splats(self, view: View) -> Splats:
         """On the surface of the bodies."""

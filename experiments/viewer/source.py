@@ -11,7 +11,9 @@ from torch import Tensor
 from bridge.mpm_state import MPMState
 from bridge.surface import Surface
 from bridge.upsampler import Splats
+from configs.morph import MorphConfig
 from experiments.splat_sets import joined
+from experiments.viewer.loss_gradient import LossGradient
 from experiments.viewer.parameter import Parameter
 from experiments.viewer.stage import Stage
 from experiments.views import View
@@ -58,6 +60,9 @@ class Source(Protocol):
     def stress(self) -> Tensor | None:
         """Kirchhoff stress [N, 3, 3], unit pressure, if it is known."""
 
+    def gradient(self) -> Tensor | None:
+        """Of the loss by the particles' places [N, 3], unit loss / length; None: there is no loss."""
+
     def splats(self, view: View) -> Splats:
         """Gaussians, not lit, as ``view`` sees them."""
 
@@ -66,6 +71,22 @@ class Source(Protocol):
 
     def push(self, center: np.ndarray, radius: float, velocity: np.ndarray) -> bool:
         """Drag what is within ``radius`` of a point along; False: it cannot be."""
+
+
+class Slope:
+    """The gradient of a stage's loss, kept until the state changes; there is none but a morph's."""
+
+    def __init__(self, stage: Stage):
+        self._of: LossGradient | None = None
+        if isinstance(stage.config, MorphConfig) and stage.morph:
+            self._of = LossGradient(stage.config, stage.morph)
+        self._kept: tuple[MPMState, Tensor] | None = None
+
+    def at(self, state: MPMState) -> Tensor | None:
+        """[N, 3]."""
+        if self._of and (self._kept is None or self._kept[0] is not state):
+            self._kept = state, self._of(state)
+        return self._kept[1] if self._kept else None
 
 
 class Skin:

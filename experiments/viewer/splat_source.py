@@ -46,6 +46,10 @@ class SplatSource:
         """None: there is no material."""
         return None
 
+    def gradient(self) -> Tensor | None:
+        """None: there is no loss."""
+        return None
+
     def splats(self, view: View) -> Splats:
         """The file's Gaussians in the colours that the camera sees."""
         viewmats = torch.tensor(view.viewmat).to(self.x)[None]

@@ -48,8 +48,13 @@ class Stage:
     """Whether each body's surface is found anew in each picture."""
     views: list[View]
     """The configuration's cameras."""
-    target: np.ndarray | None = None
-    """Points of what a morph is to become [P, 3]. Unit: length."""
+    morph: morph_scene.MorphScene | None = None
+    """Of a morph: what it is to become."""
+
+    @property
+    def target(self) -> np.ndarray | None:
+        """Points of what a morph is to become [P, 3]. Unit: length."""
+        return self.morph.target_points if self.morph else None
 
     @property
     def up(self) -> np.ndarray:
@@ -129,5 +134,5 @@ def morph_stage(config: MorphConfig, scene: morph_scene.MorphScene) -> Stage:
         colors=[config.render.particle_color],
         flows=[True],
         views=scene.views,
-        target=scene.target_points,
+        morph=scene,
     )

@@ -12,7 +12,7 @@ from configs.errors import InputError
 from experiments.camera_views import perspective_views
 from experiments.images import to_bytes
 from experiments.viewer.camera import OrbitCamera
-from experiments.viewer.curve import draw_curve
+from experiments.viewer.curve import draw_curves
 from experiments.viewer.look import Look
 from experiments.viewer.picture import Painter, Picture
 from experiments.viewer.push import Push
@@ -36,8 +36,8 @@ class Viewer:
         self.pictures: list[Picture] = []
         """Those drawn last, one a source."""
         self.push: Push | None = None
-        self.curve: list[float] = []
-        """Losses to draw in a corner."""
+        self.curves: dict[str, list[float]] = {}
+        """Losses to draw in a corner, by name; the first is their sum."""
         self._due = 0.0
         if all(source.stage is None for source in sources):
             self.look.view = "rgb"
@@ -116,7 +116,7 @@ class Viewer:
         self.pictures = [painter.draw(self.look, view) for painter in self.painters]
         image = np.concatenate([picture.image for picture in self.pictures], axis=1)
         image = to_bytes(np.pad(image, ((0, 0), (0, width - image.shape[1]), (0, 0)), mode="edge"))
-        draw_curve(image, self.curve)
+        draw_curves(image, self.curves)
         return image
 
     def signature(self) -> tuple:
@@ -125,7 +125,7 @@ class Viewer:
         place = (*camera.target, camera.distance, camera.azimuth, camera.elevation, *camera.up, camera.fov)
         values = tuple(p.value for source in self.sources for p in source.parameters)
         states = tuple((source.number, id(source.state)) for source in self.sources)
-        return place, look.view, look.color, *look.shown.values(), values, states, len(self.curve)
+        return place, look.view, look.color, *look.shown.values(), values, states
 
     def begin_push(self, u: float, v: float) -> None:
         """Take hold of what is at the pixel (column, row) of the last picture."""

@@ -11,10 +11,12 @@ import taichi as ti
 from configs.errors import InputError
 from experiments.atomic import replacing
 from experiments.images import Video
-from experiments.viewer.display import no_vulkan
+from experiments.viewer.clipboard import copy
+from experiments.viewer.display import headless, no_vulkan
+from experiments.viewer.elsewhere import Elsewhere
 from experiments.viewer.keys import KEYS
 from experiments.viewer.mouse import Mouse
-from experiments.viewer.panel import draw_help, draw_panel, inside_panel
+from experiments.viewer.panel import draw_help, draw_panels, inside_panels
 from experiments.viewer.viewer import Viewer
 from kernels.lock import launch_lock
 
@@ -30,7 +32,7 @@ def run_window(viewer: Viewer, name: str, size: tuple[int, int], output: Path) -
     Raises:
         InputError: there is no Vulkan driver.
     """
-    window = ViewerWindow(viewer, name, size, output)
+    window = ViewerWindow(viewer, name, size, output, headless(name))
     try:
         window.run()
     finally:  # also after an interruption: a recording is finished
@@ -40,13 +42,19 @@ def run_window(viewer: Viewer, name: str, size: tuple[int, int], output: Path) -
 class ViewerWindow:
     """The window and its files."""
 
-    def __init__(self, viewer: Viewer, name: str, size: tuple[int, int], output: Path, show: bool = True):
+    def __init__(
+        self, viewer: Viewer, title: str, size: tuple[int, int], output: Path, instead: str = "", show: bool = True
+    ):
         self.viewer, self.output, self.show = viewer, output, show
+        self.elsewhere = Elsewhere()
         try:
-            self.window = ti.ui.Window(f"diffmpm: {name}", size, show_window=show, fps_limit=FPS)
+            with self.elsewhere.visit():
+                self.window = ti.ui.Window(f"diffmpm: {title}", size, show_window=show, fps_limit=FPS)
         except RuntimeError:
-            raise no_vulkan(name) from None
+            self.elsewhere.close()
+            raise no_vulkan(instead) from None
         self.canvas, self.gui = self.window.get_canvas(), self.window.get_gui()
+        self.width, self.height = self.first_size = size
         self.mouse = Mouse(viewer)
         self.panel, self.help = True, False
         self.image = np.zeros((size[1], size[0], 3), np.uint8)
@@ -68,47 +76,48 @@ class ViewerWindow:
 
     def frame(self) -> None:
         """Input, one picture, widgets."""
-        width, height = self.window.get_window_shape()
-        self._input(width, height)
+        self.width, self.height = self.window.get_window_shape()
+        self._input()
         self.viewer.tick()
-        if min(width, height) < SMALLEST:
+        if min(self.width, self.height) < SMALLEST:
             time.sleep(1 / FPS)
         else:
-            self._draw(width, height)
+            self._draw()
         if self.show:  # a hidden window must not be shown: Taichi crashes
-            self.window.show()
+            with self.elsewhere.visit():
+                self.window.show()
 
-    def _draw(self, width: int, height: int) -> None:
-        signature = (width, height, self.viewer.signature())
+    def _draw(self) -> None:
+        signature = (self.width, self.height, self.viewer.signature())
         if signature != self._shown:
-            self.image = self.viewer.picture(width, height)
+            self.image = self.viewer.picture(self.width, self.height)
             self._shown = signature
             self._record()
         with launch_lock:
             # columns first, from below
             self.canvas.set_image(np.ascontiguousarray(self.image[::-1].transpose(1, 0, 2)))
             if self.panel:
-                draw_panel(self.gui, self.viewer, self)
+                draw_panels(self.gui, self.viewer, self)
             if self.help:
-                draw_help(self.gui)
+                draw_help(self.gui, self)
             if self._wanted:
                 self._save(*self._wanted)
 
-    def _input(self, width: int, height: int) -> None:
+    def _input(self) -> None:
         x, y = self.window.get_cursor_pos()
-        position = (x * width, (1 - y) * height)
+        position = (x * self.width, (1 - y) * self.height)
         self.window.get_events(ti.ui.RELEASE)  # drop them: is_pressed says enough
         for event in self.window.get_events(ti.ui.PRESS):
             if event.key not in BUTTONS:
                 self._keys.append(event.key)
-            elif not (self.panel and inside_panel(x, 1 - y)):
+            elif not (self.panel and inside_panels(self.viewer, self, x, 1 - y)):
                 shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
                 self.mouse.press(BUTTONS[event.key], shift, ctrl, position)
         pressed = self._keys.popleft() if self._keys else None  # one a picture: screenshots show what came before
         for key in KEYS:
             if key.name == pressed:
                 key.press(self.viewer, self)
-        self.mouse.move(position, max(height, 1))
+        self.mouse.move(position, max(self.height, 1))
         if not self.window.is_pressed(*BUTTONS):
             self.mouse.release()
 
@@ -120,7 +129,8 @@ class ViewerWindow:
         """The picture, or the drawn window, before it is shown: afterwards it is empty."""
         self._wanted, image = None, self.image
         if widgets:
-            pixels = self.window.get_image_buffer_as_numpy()[..., :3]
+            with self.elsewhere.visit():
+                pixels = self.window.get_image_buffer_as_numpy()[..., :3]
             image = (255 * pixels.transpose(1, 0, 2)[::-1]).round().astype(np.uint8)
         with replacing(path) as temporary:
             imageio.imwrite(temporary, image)
@@ -152,9 +162,11 @@ class ViewerWindow:
             self.toggle_recording()
 
     def write_camera(self) -> None:
-        """Print the camera as YAML, and save it as camera.yaml."""
+        """The camera as YAML: to the clipboard, to stdout, and to camera.yaml."""
         self.output.mkdir(parents=True, exist_ok=True)
-        print(self.viewer.save_camera(self.output / "camera.yaml"), flush=True)
+        text = self.viewer.save_camera(self.output / "camera.yaml")
+        print(text, flush=True)
+        self.viewer.message += " and copied it" if copy(text) else "; with xclip installed it would be copied too"
 
     def toggle_panel(self) -> None:
         """Show the panel or not."""
@@ -172,7 +184,9 @@ class ViewerWindow:
         """Complete what is being written, and close."""
         if self._video:
             self.toggle_recording()
-        self.window.destroy()
+        with self.elsewhere.visit():
+            self.window.destroy()
+        self.elsewhere.close()
 
     def _next(self, stem: str, suffix: str) -> Path:
         """The first free name of its kind."""

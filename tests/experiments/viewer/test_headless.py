@@ -52,8 +52,14 @@ def test_mistakes_end_in_one_line_and_code_2(tmp_path, capsys, monkeypatch, argu
     assert message in line
 
 
-def test_a_display_that_does_not_answer_is_told(tmp_path, capsys, monkeypatch):
-    monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
+def test_a_display_that_cannot_be_opened_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("WAYLAND_DISPLAY", "wayland-0")
+    monkeypatch.delenv("DISPLAY", raising=False)
+    config = str(write_config(tmp_path))
+    assert cli.main(["view", config]) == 2
+    assert "DISPLAY is not set; on Wayland, XWayland sets it); without a window" in capsys.readouterr().err
     monkeypatch.setenv("DISPLAY", ":87654")
-    assert cli.main(["view", str(write_config(tmp_path))]) == 2
-    assert "the display :87654 does not answer; without a window: diffmpm view" in capsys.readouterr().err
+    assert cli.main(["view", config]) == 2
+    assert "the display :87654 cannot be opened; without a window: diffmpm view" in capsys.readouterr().err
+    assert cli.main(["run", "sphere_to_rabbit", "--view", "--output", str(tmp_path / "out")]) == 2
+    assert "without a window: leave out --view, then diffmpm view" in capsys.readouterr().err

@@ -9,13 +9,17 @@ import torch
 
 from configs.errors import InputError
 from experiments import cli
+from experiments.viewer.arrows import draw_arrows
+from experiments.viewer.camera import OrbitCamera
+from experiments.viewer.clipboard import copy
+from experiments.viewer.curve import curve_color, draw_curves
 from experiments.viewer.keys import KEYS, MOUSE
 from experiments.viewer.look import COLORS, VIEWS
 from experiments.viewer.mouse import Mouse
 from experiments.viewer.opening import open_source
 from experiments.viewer.viewer import Viewer
 from render.splat_file import save_splats
-from tests.experiments.viewer.scenes import write_config
+from tests.experiments.viewer.scenes import write_config, write_morph
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 SIZE = (96, 72)
@@ -126,6 +130,19 @@ def test_sliders_act_at_once(viewer):
     assert viewer.message == ""
 
 
+def test_a_control_draws_the_body_together(tmp_path):
+    viewer = Viewer([open_source(str(write_config(tmp_path)), ["mpm.gravity=[0,0,0]"])])
+    source = viewer.sources[0]
+    (control,) = [parameter for parameter in source.parameters if parameter.name == "control xx"]
+    control.set(0.01)
+    viewer.step(5)
+    assert viewer.message == ""
+    before, now = source.stage.x, source.x
+    widths = [float(x[:, 0].max() - x[:, 0].min()) for x in (before, now)]
+    assert widths[0] > widths[1]  # F that is larger than the body is under tension: it draws together
+    assert float((now[:, 0].mean() - before[:, 0].mean()).abs()) < 1e-3
+
+
 def test_the_mouse_pulls_the_material_after_it(viewer):
     image = viewer.picture(*SIZE)
     u, v = _middle(_red(image))
@@ -164,6 +181,60 @@ def test_the_camera_turns_shifts_comes_closer_and_is_told(viewer, tmp_path):
     pixels = seen.to_pixels(seen.to_camera(viewer.sources[0].x.numpy().astype(float)))
     assert (pixels > 0).all()
     assert (pixels < SIZE).all()
+
+
+def test_a_morph_shows_the_way_down_its_loss(tmp_path):
+    viewer = Viewer([open_source(str(write_morph(tmp_path)))])
+    source = viewer.sources[0]
+    gradient = source.gradient()
+    assert source.gradient() is gradient
+    plain = viewer.picture(*SIZE)
+    viewer.look.toggle("arrows")
+    arrows = viewer.picture(*SIZE)
+    assert 20 < (plain != arrows).any(axis=2).sum() < plain.shape[0] * plain.shape[1] / 2
+    viewer.look.toggle("arrows")
+    viewer.look.choose_color("gradient")
+    assert (viewer.picture(*SIZE) != plain).any()
+    low, high = viewer.look.ranges["gradient"]
+    assert 0 <= low < high <= gradient.norm(dim=1).max()
+
+
+def test_arrows_point_down_and_are_as_long_as_it_is_steep():
+    camera = OrbitCamera(distance=4.0, elevation=0.0).view(*SIZE)
+    x, gradient = np.array([[0.0, 0.4, 0.0], [0.0, -0.4, 0.0]]), np.array([[-2.0, 0, 0], [-1.0, 0, 0]])
+    image = np.ones((SIZE[1], SIZE[0], 3))
+    draw_arrows(image, camera, x, gradient, spacing=0.1)
+    dark = (image < 0.9).any(axis=2)
+    right = camera.viewmat[0, :3]
+    lengths = []
+    for place in x:
+        u, v = camera.to_pixels(camera.to_camera(place[None]))[0].astype(int)
+        columns = np.argwhere(dark[v])[:, 0]
+        lengths.append(len(columns))
+        assert (columns.min() >= u - 1) if right[0] > 0 else (columns.max() <= u + 1)
+    pixel = SIZE[1] / (2 * 4 * math.tan(math.radians(20)))
+    assert lengths == pytest.approx([0.5 * pixel, 0.25 * pixel], abs=2)
+
+
+def test_curves_fall_from_the_top_to_the_bottom():
+    image = np.zeros((100, 120, 3), np.uint8)
+    draw_curves(image, {"objective": [100.0, 10.0, 1.0], "term": [math.nan, 10.0, 0.0]})
+    box = image[100 - 20 - 8 : -8, 120 - 40 - 8 : -8]
+    rows = [np.argwhere((box[:, column] == curve_color(0)).all(axis=1))[:, 0] for column in (0, 20, 39)]
+    assert 0 in rows[0]
+    assert any(abs(row - 10) <= 1 for row in rows[1])
+    assert 19 in rows[2]
+    draw_curves(image, {"one": [math.nan], "two": [-1.0]})
+
+
+def test_the_clipboard_takes_the_first_program_that_works(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert not copy("nothing")
+    for name, script in {"wl-copy": "exit 1", "xclip": f"/bin/cat > {tmp_path}/taken"}.items():
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    assert copy("cameras: µ")
+    assert (tmp_path / "taken").read_text() == "cameras: µ"
 
 
 def test_every_key_does_something(viewer):

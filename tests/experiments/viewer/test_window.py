@@ -7,15 +7,16 @@ import numpy as np
 import pytest
 
 from experiments import cli
-from experiments.viewer.look import VIEWS
+from experiments.viewer.look import COLORS, VIEWS
 from render.cameras import intrinsics, look_at
-from tests.experiments.viewer.driving import Display, DrivenWindow, wait_for
-from tests.experiments.viewer.scenes import write_config
+from render.splat_file import save_splats
+from tests.experiments.viewer.driving import PATIENCE, Display, DrivenWindow, expect_programs, wait_for
+from tests.experiments.viewer.scenes import write_config, write_morph
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 WIDTH, HEIGHT = 960, 720
-GRAVITY = ((92, 594), (218, 594))
-"""The slider's handle, and its right end. Unit: pixel."""
+GRAVITY = ((785, 268), (890, 268))
+"""The slider's handle, and a place beyond its right end. Unit: pixel."""
 CENTER = np.array([0.25, 0.25, 0.0])
 EYE = np.array([0.0, 0.0, 4.0])
 
@@ -33,6 +34,7 @@ def window(display, tmp_path_factory):
     yield window
     window.key("Escape")
     assert window.end()[0] == 0
+    assert {path.name for path in folder.iterdir()} == {"scene.yaml", "out"}  # GGUI would leave an imgui.ini
 
 
 @pytest.fixture(autouse=True)
@@ -68,12 +70,12 @@ def test_every_view_is_another_picture(window):
     assert (window.screenshot() == pictures[0]).all()
 
 
-@pytest.mark.parametrize("key", ["g", "o", "l"])
+@pytest.mark.parametrize("key", ["g", "o", "l", "c"])
 def test_toggles_change_the_picture_and_change_it_back(window, key):
     before = window.screenshot()
     window.key(key)
     assert (window.screenshot() != before).any()
-    window.key(key)
+    window.key(*[key] * (len(COLORS) - 1 if key == "c" else 1))
     assert (window.screenshot() == before).all()
 
 
@@ -84,8 +86,10 @@ def test_it_plays_until_it_is_halted(window):
     window.key("space")
     halted = window.screenshot()
     assert (window.screenshot() == halted).all()
+    window.key("r", *["Right"] * 6)
+    sixth = window.screenshot()
     window.key("Left")
-    assert _body(window.screenshot())[1] < _body(halted)[1]
+    assert _body(start)[1] < _body(window.screenshot())[1] < _body(sixth)[1]
 
 
 def test_a_slider_acts_at_once(window):
@@ -104,14 +108,14 @@ def test_a_slider_acts_at_once(window):
 
 def test_the_mouse_orbits_pans_zooms_and_pulls(window):
     start = window.screenshot()
-    place, empty = _body(start), (800, 80)
-    window.drag(empty, (860, 80))
+    place, empty = _body(start), (400, 80)
+    window.drag(empty, (460, 80))
     assert _body(window.screenshot())[0] != pytest.approx(place[0], abs=1)
     window.key("h")
-    window.drag(empty, (860, 100), held="shift")
+    window.drag(empty, (460, 100), held="shift")
     np.testing.assert_allclose(_body(window.screenshot()), place + (60, 20), atol=3)
     window.key("h")
-    window.drag(empty, (800, 40), button=3)
+    window.drag(empty, (400, 40), button=3)
     middle = np.array([WIDTH, HEIGHT]) / 2
     assert np.linalg.norm(_body(window.screenshot()) - middle) > np.linalg.norm(place - middle) + 3
     window.key("h")
@@ -124,12 +128,13 @@ def test_the_mouse_orbits_pans_zooms_and_pulls(window):
 def test_widgets_are_in_the_screenshot_that_asks_for_them(window):
     plain, widgets = window.screenshot("s"), window.screenshot("w")
     changed = (np.abs(plain - widgets) > 40).any(axis=2)
-    assert changed[20:700, 15:320].mean() > 0.9
-    assert not changed[:, 330:].any()
+    assert changed[20:560, 15:225].mean() > 0.9
+    assert changed[20:440, 735:945].mean() > 0.9
+    assert not changed[:, 232:728].any()
     window.key("k")
     helped = window.screenshot("w")
     window.key("k")
-    assert (helped[30:690, 350:900] != widgets[30:690, 350:900]).any(axis=2).mean() > 0.9
+    assert (helped[30:690, 250:700] != widgets[30:690, 250:700]).any(axis=2).mean() > 0.9
 
 
 def test_files_of_camera_and_recording(window):
@@ -144,21 +149,53 @@ def test_files_of_camera_and_recording(window):
     assert (video[0] != video[-1]).any()
 
 
-def test_another_size_is_drawn_anew(window, display):
-    display.xdotool("windowsize", window.id, 500, 400)
-    wait_for(lambda: window.screenshot().shape == (400, 500, 3), window.process)
+def test_another_size_is_drawn_anew_with_its_panels(window, display):
+    display.xdotool("windowsize", window.id, 700, 400)
+    wait_for(lambda: window.screenshot().shape == (400, 700, 3), window.process)
+    changed = (np.abs(window.screenshot("s") - window.screenshot("w")) > 40).any(axis=2)
+    assert changed[20:380, 540:690].mean() > 0.9
+    assert not changed[:, 172:528].any()
     display.xdotool("windowsize", window.id, WIDTH, HEIGHT)
     wait_for(lambda: window.screenshot().shape == (HEIGHT, WIDTH, 3), window.process)
 
 
-def test_interrupted_while_it_records_it_finishes_the_video(tmp_path):
-    assert cli.main(["run", str(write_config(tmp_path)), "--output", str(tmp_path / "run")]) == 0
-    with Display() as display:
-        window = DrivenWindow(display, tmp_path / "out", "view", str(tmp_path / "run"), "--size", "320x240")
-        window.key("m", "space")
-        window.screenshot()
-        window.process.send_signal(signal.SIGINT)
-        code, _, errors = window.end()
+def test_taken_off_the_screen_it_comes_back(window, display):
+    before = window.screenshot()
+    display.xdotool("windowunmap", window.id)
+    display.xdotool("windowmap", window.id)
+    window.focus()
+    assert (window.screenshot() == before).all()
+
+
+def test_two_runs_are_scrubbed_recorded_and_closed_by_the_button(display, tmp_path):
+    run = tmp_path / "run"
+    assert cli.main(["run", str(write_config(tmp_path)), "--output", str(run)]) == 0
+    (run / "frames" / "0002.npz").write_bytes(b"PK nothing")
+    window = DrivenWindow(display, tmp_path / "out", "view", str(run), "--beside", str(run), "--size", "640x240")
+    start = window.screenshot()
+    assert (start[:, :320] == start[:, 320:]).all()
+    window.key("Right")
+    first = window.screenshot()
+    assert (first != start).any()
+    window.key("Right")
+    assert (window.screenshot() == first).all()  # the file is corrupt: the frame before stays
+    window.key("m", "Left")
+    window.screenshot()
+    display.press_the_close_button(window.id)
+    code, _, errors = window.end()
+    assert code == 0, errors
+    assert len(iio.imread(tmp_path / "out" / "recording_000.mp4", plugin="FFMPEG")) == 2
+
+
+def test_a_ply_interrupted_while_it_records_finishes_the_video(display, tmp_path):
+    means = np.array([[-0.5, 0, 0], [0.5, 0, 0]])
+    covars = np.broadcast_to(0.02 * np.eye(3), (2, 3, 3))
+    save_splats(tmp_path / "two.ply", means, covars, [0.95, 0.95], [[1, 0, 0], [0, 0, 1]])
+    window = DrivenWindow(display, tmp_path / "out", "view", str(tmp_path / "two.ply"), "--size", "320x240")
+    window.key("m", "1")
+    window.screenshot()
+    window.process.send_signal(signal.SIGINT)
+    code, _, errors = window.end()
     assert code == 130, errors
     assert len(iio.imread(tmp_path / "out" / "recording_000.mp4", plugin="FFMPEG")) >= 1
 
@@ -166,25 +203,34 @@ def test_interrupted_while_it_records_it_finishes_the_video(tmp_path):
 def test_without_a_driver_it_says_what_to_install(display, tmp_path):
     nowhere = {"VK_DRIVER_FILES": "/nonexistent", "VK_ICD_FILENAMES": "/nonexistent"}
     process = display.command("view", str(write_config(tmp_path)), "--backend", "cpu", **nowhere)
-    _, errors = process.communicate(timeout=120)
+    _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 2
     assert "apt-get install mesa-vulkan-drivers libvulkan1; without a window: diffmpm view" in errors
 
 
-def test_an_optimisation_is_watched_halted_and_ended(tmp_path):
-    grid = ["mpm.grid.spacing=0.125", "mpm.grid.size=[17,17,17]", "optimize.episodes=500", "optimize.iterations=2"]
-    small = [*grid, "runtime.backend=cpu", "output.video=false"]
+def test_without_the_programs_that_drive_it_the_tests_say_what_to_install(monkeypatch):
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(AssertionError, match="apt-get install xvfb xdotool mesa-vulkan-drivers libvulkan1"):
+        expect_programs()
+
+
+def test_an_optimisation_is_watched_halted_and_closed(display, tmp_path):
+    config = write_morph(
+        tmp_path, optimize={"episodes": 500, "steps": 6, "control_stride": 2, "iterations": 2, "lr": 0.02}
+    )
     output = tmp_path / "out"
-    with Display() as display:
-        window = DrivenWindow(display, output, "run", "sphere_to_rabbit", "--view", *small)
-        window.key("space")
-        halted = window.screenshot()
-        curve = halted[-152:-8, -328:-8]
-        assert (np.abs(curve - [200, 60, 20]).max(axis=2) < 3).any()
-        assert (window.screenshot() == halted).all()
-        window.key("space")
-        wait_for(lambda: (window.screenshot() != halted).any(), window.process)
-        window.key("Escape")
-        code, _, errors = window.end()
+    window = DrivenWindow(display, output, "run", str(config), "--view", "runtime.backend=cpu")
+    window.key("space")
+    halted = window.screenshot()
+    curve = halted[-152:-8, -328:-8]
+    assert (np.abs(curve - [200, 60, 20]).max(axis=2) < 3).any()
+    assert (window.screenshot() == halted).all()
+    window.key("a")
+    assert (window.screenshot() != halted).any()
+    window.key("a", "space")
+    wait_for(lambda: (window.screenshot() != halted).any(), window.process)
+    display.press_the_close_button(window.id)
+    code, _, errors = window.end()
     assert code == 130, errors
     assert {"metrics.json", "particles_final.npz", "splats_final.ply", "loss.png"} <= {p.name for p in output.iterdir()}
+    assert not (tmp_path / "imgui.ini").exists()
