@@ -3,6 +3,7 @@
 import ctypes
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -25,6 +26,11 @@ def expect_programs() -> None:
         f"the tests of the window need {' and '.join(missing)}, which .ci/run installs: apt-get install "
         f"{' '.join(missing)} mesa-vulkan-drivers libvulkan1"
     )
+
+
+def _hear_interrupts() -> None:
+    """A shell has processes in its background ignore them, and their children with them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 class Display:
@@ -57,6 +63,7 @@ class Display:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            preexec_fn=_hear_interrupts,
         )
 
     def xdotool(self, *arguments: object) -> str:

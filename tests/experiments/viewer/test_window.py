@@ -15,8 +15,8 @@ from tests.experiments.viewer.scenes import write_config, write_morph
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 WIDTH, HEIGHT = 960, 720
-GRAVITY = ((785, 268), (890, 268))
-"""The slider's handle, and a place beyond its right end. Unit: pixel."""
+GRAVITY = ((785, 268), (876, 268))
+"""The slider's handle, and its right end. Unit: pixel."""
 CENTER = np.array([0.25, 0.25, 0.0])
 EYE = np.array([0.0, 0.0, 4.0])
 
@@ -25,6 +25,13 @@ EYE = np.array([0.0, 0.0, 4.0])
 def display():
     with Display() as display:
         yield display
+
+
+@pytest.fixture
+def screen():
+    """A display for a window of the test's own."""
+    with Display() as screen:
+        yield screen
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +174,11 @@ def test_taken_off_the_screen_it_comes_back(window, display):
     assert (window.screenshot() == before).all()
 
 
-def test_two_runs_are_scrubbed_recorded_and_closed_by_the_button(display, tmp_path):
+def test_two_runs_are_scrubbed_recorded_and_closed_by_the_button(screen, tmp_path):
     run = tmp_path / "run"
     assert cli.main(["run", str(write_config(tmp_path)), "--output", str(run)]) == 0
     (run / "frames" / "0002.npz").write_bytes(b"PK nothing")
-    window = DrivenWindow(display, tmp_path / "out", "view", str(run), "--beside", str(run), "--size", "640x240")
+    window = DrivenWindow(screen, tmp_path / "out", "view", str(run), "--beside", str(run), "--size", "640x240")
     start = window.screenshot()
     assert (start[:, :320] == start[:, 320:]).all()
     window.key("Right")
@@ -181,17 +188,17 @@ def test_two_runs_are_scrubbed_recorded_and_closed_by_the_button(display, tmp_pa
     assert (window.screenshot() == first).all()  # the file is corrupt: the frame before stays
     window.key("m", "Left")
     window.screenshot()
-    display.press_the_close_button(window.id)
+    screen.press_the_close_button(window.id)
     code, _, errors = window.end()
     assert code == 0, errors
     assert len(iio.imread(tmp_path / "out" / "recording_000.mp4", plugin="FFMPEG")) == 2
 
 
-def test_a_ply_interrupted_while_it_records_finishes_the_video(display, tmp_path):
+def test_a_ply_interrupted_while_it_records_finishes_the_video(screen, tmp_path):
     means = np.array([[-0.5, 0, 0], [0.5, 0, 0]])
     covars = np.broadcast_to(0.02 * np.eye(3), (2, 3, 3))
     save_splats(tmp_path / "two.ply", means, covars, [0.95, 0.95], [[1, 0, 0], [0, 0, 1]])
-    window = DrivenWindow(display, tmp_path / "out", "view", str(tmp_path / "two.ply"), "--size", "320x240")
+    window = DrivenWindow(screen, tmp_path / "out", "view", str(tmp_path / "two.ply"), "--size", "320x240")
     window.key("m", "1")
     window.screenshot()
     window.process.send_signal(signal.SIGINT)
@@ -214,12 +221,12 @@ def test_without_the_programs_that_drive_it_the_tests_say_what_to_install(monkey
         expect_programs()
 
 
-def test_an_optimisation_is_watched_halted_and_closed(display, tmp_path):
+def test_an_optimisation_is_watched_halted_and_closed(screen, tmp_path):
     config = write_morph(
         tmp_path, optimize={"episodes": 500, "steps": 6, "control_stride": 2, "iterations": 2, "lr": 0.02}
     )
     output = tmp_path / "out"
-    window = DrivenWindow(display, output, "run", str(config), "--view", "runtime.backend=cpu")
+    window = DrivenWindow(screen, output, "run", str(config), "--view", "runtime.backend=cpu")
     window.key("space")
     halted = window.screenshot()
     curve = halted[-152:-8, -328:-8]
@@ -229,7 +236,7 @@ def test_an_optimisation_is_watched_halted_and_closed(display, tmp_path):
     assert (window.screenshot() != halted).any()
     window.key("a", "space")
     wait_for(lambda: (window.screenshot() != halted).any(), window.process)
-    display.press_the_close_button(window.id)
+    screen.press_the_close_button(window.id)
     code, _, errors = window.end()
     assert code == 130, errors
     assert {"metrics.json", "particles_final.npz", "splats_final.ply", "loss.png"} <= {p.name for p in output.iterdir()}
