@@ -21,9 +21,9 @@ class Silent:
         return lambda *_, **__: None
 
 
-@pytest.mark.parametrize("image", [{}, {"silhouette": {"weight": 100}, "temporal": {"weight": 1}}])
-def test_it_is_the_slope_of_the_objective(tmp_path, image):
-    config = load_config(str(write_morph(tmp_path, loss={**MORPH["loss"], **image})))
+@pytest.mark.parametrize("more", [{}, {"alignment": {"weight": 100}, "temporal": {"weight": 1}}])
+def test_it_is_the_slope_of_the_objective(tmp_path, more):
+    config = load_config(str(write_morph(tmp_path, loss={**MORPH["loss"], **more})))
     scene = build_scene(config)
     slope = LossGradient(config, scene)
     state = at_rest(scene.particles.x * 1.05)
