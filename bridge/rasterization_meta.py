@@ -10,6 +10,12 @@ from bridge.binning import isect_ids
 class Meta(dict[str, Any]):
     """A dict; gsplat's 64-bit sort keys ``isect_ids``, which nothing here needs, are made when they are asked for."""
 
+    def __contains__(self, name: object) -> bool:
+        return name == "isect_ids" or super().__contains__(name)
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return self[name] if name == "isect_ids" else super().get(name, default)
+
     def __missing__(self, name: str) -> Any:
         if name != "isect_ids":
             raise KeyError(name)

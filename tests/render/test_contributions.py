@@ -153,7 +153,9 @@ def test_normals_are_composited_like_colours():
 
 def test_keys_are_sorted_and_name_camera_tile_and_depth():
     meta = draw(random_scene(n=40, cameras=3))[2]
-    keys = meta["isect_ids"]
+    assert "isect_ids" in meta
+    keys = meta.get("isect_ids")
+    assert keys is meta["isect_ids"]
     assert (keys.diff() >= 0).all()
     bits = (meta["tile_width"] * meta["tile_height"]).bit_length()
     assert (keys >> (32 + bits) == meta["flatten_ids"] // 40).all()
@@ -163,6 +165,7 @@ def test_keys_are_sorted_and_name_camera_tile_and_depth():
     counts = torch.bincount((keys >> (32 + bits)) * 6 + tiles, minlength=18)
     ends = torch.cat([meta["isect_offsets"].flatten()[1:], torch.tensor([len(keys)])])
     assert (counts == ends - meta["isect_offsets"].flatten()).all()
+    assert meta.get("no such thing", 7) == 7
     with pytest.raises(KeyError):
         meta["no such thing"]
 
