@@ -9,13 +9,14 @@ import trimesh
 
 from experiments import bench_upsample
 from experiments.images import load_image
-from experiments.splat_gallery import SIZE, main, portrait
+from experiments.splat_gallery import CONFIG, SIZE, main, portrait
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 
 
 def test_a_portrait_shows_the_mesh_on_white():
-    images = [portrait("box", axis).numpy() for axis in "yz"]
+    config = CONFIG.model_copy(update={"M": 5000})
+    images = [portrait("box", axis, config).numpy() for axis in "yz"]
     for image in images:
         assert image.shape == (SIZE, SIZE, 3)
         seen = (image < 0.99).any(axis=2)
