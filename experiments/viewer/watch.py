@@ -25,7 +25,7 @@ from experiments.viewer.window import ViewerWindow
 from experiments.views import View
 
 SHARE = 0.08
-"""Of the time that pictures may take from the optimisation."""
+"""Of the time that pictures may take from the optimisation, but for those that answer the user."""
 SIZE = (960, 720)
 
 
@@ -110,6 +110,8 @@ class MorphWatch:
         """After an iteration; ``losses`` are the objective, named first, and its weighted terms."""
         self.source.number += 1
         self._note(losses)
+        while self.window.touched() and self.window.running and self.viewer.playing:
+            self._frame(optimizer)
         if time.perf_counter() - self._since >= self._cost / SHARE:
             self._frame(optimizer)
         while not self.viewer.playing and self.window.running:

@@ -103,21 +103,34 @@ class ViewerWindow:
             if self._wanted:
                 self._save(*self._wanted)
 
-    def _input(self) -> None:
+    def touched(self) -> bool:
+        """Whether a key, the mouse or the closing button waits for an answer; without a picture."""
+        self._listen()
+        return bool(self._keys) or self.mouse.drag is not None or not self.running
+
+    def _listen(self) -> None:
+        """Note the keys pressed, begin drags."""
         x, y = self.window.get_cursor_pos()
-        position = (x * self.width, (1 - y) * self.height)
         self.window.get_events(ti.ui.RELEASE)  # drop them: is_pressed says enough
         for event in self.window.get_events(ti.ui.PRESS):
             if event.key not in BUTTONS:
                 self._keys.append(event.key)
             elif not (self.panel and inside_panels(self.viewer, self, x, 1 - y)):
                 shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
-                self.mouse.press(BUTTONS[event.key], shift, ctrl, position)
+                self.mouse.press(BUTTONS[event.key], shift, ctrl, self._cursor())
+
+    def _cursor(self) -> tuple[float, float]:
+        """Pixel (column, row)."""
+        x, y = self.window.get_cursor_pos()
+        return x * self.width, (1 - y) * self.height
+
+    def _input(self) -> None:
+        self._listen()
         pressed = self._keys.popleft() if self._keys else None  # one a picture: screenshots show what came before
         for key in KEYS:
             if key.name == pressed:
                 key.press(self.viewer, self)
-        self.mouse.move(position, max(self.height, 1))
+        self.mouse.move(self._cursor(), max(self.height, 1))
         if not self.window.is_pressed(*BUTTONS):
             self.mouse.release()
 
