@@ -21,6 +21,8 @@ from configs.lighting import LightingConfig
 Value = Tensor | float
 Vector = Tensor | Sequence[float]
 OWNER = "shade"
+ATTENUATION_MIN = 1e-12
+"""Least a + b d + c d² that a light is divided by: a point in the light itself has no direction, and stays unlit."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class PointLight:
     """[3]."""
     intensity: Value = 1.0
     attenuation: Vector = (1.0, 0.0, 0.0)
-    """a, b, c of 1 / (a + b d + c d²)."""
+    """a, b, c of 1 / (a + b d + c d²); not all 0."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,7 @@ class Material:
     specular: Value = 0.0
     """0 is Lambert's model."""
     shininess: Value = LightingConfig().shininess
+    """At least 1."""
     two_sided: bool = LightingConfig().two_sided
 
 
@@ -76,13 +79,15 @@ def shade(
         material: None is Lambert's model with the defaults of ``configs.lighting``.
 
     Raises:
-        InputError: last extents that are not 3, values that are not finite.
+        InputError: last extents that are not 3, values that are not finite, no attenuation at all, shininess below 1.
     """
     material = material or Material()
+    if not float(torch.as_tensor(material.shininess).detach()) >= 1:
+        raise InputError(f"{OWNER}: shininess is {float(material.shininess):g}; expected at least 1")
     for name, tensor in (("colors", colors), ("normals", normals), ("points", points)):
         expect_shape(OWNER, name, tensor, (*tensor.shape[:-1], 3))
         expect_finite(OWNER, name, tensor)
-    to_viewer = normalize(_like(eye, points) - points, dim=-1)
+    to_viewer = normalize(_vector("eye", eye, points) - points, dim=-1)
     n = normalize(normals, dim=-1)
     if material.two_sided:
         n = n * torch.where((n * to_viewer).sum(dim=-1, keepdim=True) < 0, -1.0, 1.0).to(n)
@@ -115,14 +120,20 @@ def _incoming(light: DirectionalLight | PointLight, points: Tensor) -> tuple[Ten
     """Unit vectors to the light [..., 3] and its colour there [..., 3]."""
     if not isinstance(light, DirectionalLight | PointLight):
         raise InputError(f"{OWNER}: a light is a {type(light).__name__}; expected DirectionalLight or PointLight")
-    color = _like(light.color, points) * light.intensity
+    color = _vector("color", light.color, points) * light.intensity
     if isinstance(light, DirectionalLight):
-        return normalize(-_like(light.direction, points), dim=-1).expand_as(points), color
-    offset = _like(light.position, points) - points
+        return normalize(-_vector("direction", light.direction, points), dim=-1).expand_as(points), color
+    offset = _vector("position", light.position, points) - points
     distance = offset.norm(dim=-1, keepdim=True)
-    a, b, c = _like(light.attenuation, points).unbind(-1)
-    return normalize(offset, dim=-1), color / (a + b * distance + c * distance**2)
+    if not any(share > 0 for share in light.attenuation):
+        raise InputError(f"{OWNER}: attenuation is {light.attenuation}; expected at least one positive number")
+    a, b, c = _vector("attenuation", light.attenuation, points).unbind(-1)
+    return normalize(offset, dim=-1), color / (a + b * distance + c * distance**2).clamp(min=ATTENUATION_MIN)
 
 
-def _like(value: Vector, like: Tensor) -> Tensor:
-    return value.to(like) if isinstance(value, Tensor) else torch.tensor(value).to(like)
+def _vector(name: str, value: Vector, like: Tensor) -> Tensor:
+    """``value`` [..., 3] in the type and on the device of ``like``, checked."""
+    vector = value if isinstance(value, Tensor) else torch.tensor(value)
+    expect_shape(OWNER, name, vector, (*vector.shape[:-1], 3))
+    expect_finite(OWNER, name, vector)
+    return vector.to(like)

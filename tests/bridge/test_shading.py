@@ -50,6 +50,14 @@ def test_point_light_weakens_with_distance():
     torch.testing.assert_close(lit, RED * 4.0 / (1 + 1.5 + 2.25))
 
 
+def test_a_point_in_the_light_is_unlit():
+    given = [tensor.clone().requires_grad_() for tensor in (RED, UP, ORIGIN)]
+    lit = shade(*given, (0, 0, 1), [PointLight((0.0, 0.0, 0.0), attenuation=(0.0, 0.0, 1.0))], Material(0.0, 1.0, 0.5))
+    lit.sum().backward()
+    assert (lit == 0).all()
+    assert all(torch.isfinite(tensor.grad).all() for tensor in given)
+
+
 def test_two_sided():
     light = [DirectionalLight((0.0, 0.0, -1.0))]
     assert (shade(RED, -UP, ORIGIN, (0, 0, 5), light, Material(0.0, 1.0, two_sided=False)) == 0).all()
@@ -121,6 +129,18 @@ def test_mistakes_are_named():
         shade(RED, UP[:, :2], ORIGIN, (0, 0, 1), [])
     with pytest.raises(InputError, match="a light is a str"):
         shade(RED, UP, ORIGIN, (0, 0, 1), ["sun"])
+    for light, message in (
+        (PointLight((0.0, 0.0)), r"position has shape \(2,\); expected \(3,\)"),
+        (PointLight((0.0, 0.0, math.nan)), "position is not finite"),
+        (PointLight((0.0, 0.0, 1.0), attenuation=(0.0, 0.0, 0.0)), "attenuation is .*; expected at least one positive"),
+        (DirectionalLight((0.0, 0.0, 1.0), color=(1.0,)), r"color has shape \(1,\)"),
+    ):
+        with pytest.raises(InputError, match=message):
+            shade(RED, UP, ORIGIN, (0, 0, 1), [light])
+    with pytest.raises(InputError, match=r"eye has shape \(2,\)"):
+        shade(RED, UP, ORIGIN, (0, 1), [])
+    with pytest.raises(InputError, match=r"shininess is 0\.5; expected at least 1"):
+        shade(RED, UP, ORIGIN, (0, 0, 1), [], Material(shininess=0.5))
     for broken in (
         {"directional": {"direction": (0, 0, 0)}},
         {"point": {"position": (0, 0, 0), "attenuation": (0, 0, 0)}},
