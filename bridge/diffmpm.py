@@ -152,8 +152,8 @@ class DiffMPM(nn.Module):
         )
         if self.config.dt == "auto":
             return self._run_frames(state, laws, rows, inputs, around, steps, intervals, record_every)
-        check_time_step(self.config, rows)
         bodies = around.rows(frame_dt, slice(0, steps), 1)
+        check_time_step(self.config, rows, around.surface_speed(bodies))
         states = self._run(state, laws, (*inputs, bodies), around, frame_dt, steps, intervals, record_every)
         states[-1].frames = states if record_every else None
         return states[-1]

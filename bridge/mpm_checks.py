@@ -62,10 +62,16 @@ def _check_distinct(x: Tensor) -> None:
         )
 
 
-def check_time_step(config: MPMConfig, rows: dict[str, Tensor]) -> None:
-    """Raise if ``config.dt`` is above the stable one of any particle."""
+def check_time_step(config: MPMConfig, rows: dict[str, Tensor], pushed: float = 0.0) -> None:
+    """Raise if ``config.dt`` is above the stable one of any particle, or takes colliders of speed ``pushed`` over a cell."""
     if not config.check_dt:
         return
+    h, dt = config.grid.spacing, config.step_dt
+    if pushed * dt > h:
+        raise InputError(
+            f"DiffMPM: mpm.colliders move {pushed * dt / h:.3g} grid cells in a step of mpm.dt; expected at most 1 "
+            f"(dt at most {h / pushed:.3g}, or dt: auto, or check_dt: false)"
+        )
     limit = _limit(config, rows, 0.0)
     if float(config.dt) > limit:
         raise InputError(

@@ -66,13 +66,15 @@ class SurroundingTensors:
 
     def collider_speed(self, frame: int) -> float:
         """The largest speed of any collider's surface in a frame. Unit: length / time."""
-        colliders = self.around.colliders
-        if not len(colliders.extent):
+        return self.surface_speed(self.rows(self.frame_dt / SAMPLES, slice(frame, frame + 1), SAMPLES))
+
+    def surface_speed(self, rows: Tensor) -> float:
+        """The largest speed of any collider's surface in ``rows`` [T, K, ROW]. Unit: length / time."""
+        extent = torch.from_numpy(self.around.colliders.extent).to(rows)
+        if not len(extent):
             return 0.0
-        rows = self.rows(self.frame_dt / SAMPLES, slice(frame, frame + 1), SAMPLES).detach()
-        extent = torch.from_numpy(colliders.extent).to(rows)
-        speeds = rows[..., VELOCITY : VELOCITY + 3].norm(dim=-1) + extent * rows[..., SPIN : SPIN + 3].norm(dim=-1)
-        return float(speeds.max())
+        v, spin = rows.detach()[..., VELOCITY : VELOCITY + 3], rows.detach()[..., SPIN : SPIN + 3]
+        return float((v.norm(dim=-1) + extent * spin.norm(dim=-1)).max())
 
     def _acceleration(self, given: Tensor | None) -> Tensor:
         config = self.around.config

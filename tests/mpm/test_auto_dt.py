@@ -56,6 +56,14 @@ def test_a_fast_plate_pushes_and_nothing_passes_it():
     assert float(state.x[:, 0].min()) > -0.9 + 30 * 0.05
 
 
+def test_a_collider_that_jumps_over_cells_is_refused():
+    plate = {"shape": "box", "half_size": (0.1, 1.5, 1.5), "position": (-0.9, 0.2, 0.2), "velocity": (60.0, 0.0, 0.0)}
+    with pytest.raises(
+        InputError, match=r"colliders move 1\.2 grid cells in a step of mpm\.dt; expected at most 1 \(dt at"
+    ):
+        DiffMPM(make_config(colliders=[plate]))(make_cloud()["x"], steps=1)
+
+
 def test_equal_steps_equal_the_fixed_ones():
     """A frame that is cut into m steps is a rollout of m steps of that length."""
     cloud, config = make_cloud(), make_config(**AUTO)
