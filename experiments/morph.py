@@ -45,13 +45,17 @@ def run(config: MorphConfig, output: Path, resume: bool = False, watch: bool = F
     scenes = [build_scene(stage) for stage in config.stages]
     checkpoint = Checkpoint.load(output, config) if resume else None
     folder = RunFolder(output)
-    folder.write_config(config)
-    folder.write_versions(active)
     morph = Morph(config, scenes, folder)
-    watching = _watch(morph, output) if watch else contextlib.nullcontext()
     progress = RunProgress(config.episodes * config.optimize.updates, morph.title(0))
     film = MorphFilm(config, scenes[-1], morph.upsampler, folder)
-    with film, EventFile(folder.path) as events, watching, progress:
+    with contextlib.ExitStack() as stack:
+        if watch:  # first: where no window can be opened, nothing is written
+            stack.enter_context(_watch(morph, output))
+        folder.write_config(config)
+        folder.write_versions(active)
+        stack.enter_context(film)
+        events = stack.enter_context(EventFile(folder.path))
+        stack.enter_context(progress)
         try:
             morph.run(film, progress, events, checkpoint)
         finally:  # also after an interruption or a broken state: what is there is written

@@ -102,6 +102,7 @@ class MorphWatch:
         self.viewer.look.shown |= {"target": True, "arrows": True}
         self.viewer.playing = True
         self.window = ViewerWindow(self.viewer, output.name, SIZE, output, unwatched(output))
+        self._closed = False
         self._cost, self._since = 0.0, time.perf_counter()
         for _ in range(2):  # kernels compile, widgets appear
             self._frame()
@@ -117,11 +118,14 @@ class MorphWatch:
         while not self.viewer.playing and self.window.running:
             self._frame(optimizer)
         if not self.window.running:
+            self.close()
             raise KeyboardInterrupt
 
     def close(self) -> None:
-        """Complete recordings, and close the window."""
-        self.window.finish()
+        """Complete recordings, and close the window, if it is there."""
+        if not self._closed:
+            self._closed = True
+            self.window.finish()
 
     def _note(self, losses: dict[str, float]) -> None:
         """A point of each curve; a term that is new had none before."""

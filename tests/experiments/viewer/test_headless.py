@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from experiments import cli
-from tests.experiments.viewer.scenes import write_config
+from experiments.viewer.display import no_vulkan
+from tests.experiments.viewer.scenes import write_config, write_morph
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 
@@ -63,3 +64,15 @@ def test_a_display_that_cannot_be_opened_is_told(tmp_path, capsys, monkeypatch):
     assert "the display :87654 cannot be opened; without a window: diffmpm view" in capsys.readouterr().err
     assert cli.main(["run", "sphere_to_rabbit", "--view", "--output", str(tmp_path / "out")]) == 2
     assert "without a window: leave out --view, then diffmpm view" in capsys.readouterr().err
+
+
+def test_a_watched_run_without_a_driver_writes_nothing(tmp_path, capsys, monkeypatch):
+    def no_window(*arguments):
+        raise no_vulkan(arguments[-1])
+
+    monkeypatch.setattr("experiments.viewer.display.check_display", lambda instead: None)
+    monkeypatch.setattr("experiments.viewer.watch.ViewerWindow", no_window)
+    output = tmp_path / "out"
+    assert cli.main(["run", str(write_morph(tmp_path)), "--view", "--output", str(output)]) == 2
+    assert "apt-get install mesa-vulkan-drivers libvulkan1; without a window: leave out" in capsys.readouterr().err
+    assert not list(output.iterdir())
