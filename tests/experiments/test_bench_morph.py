@@ -50,6 +50,15 @@ def test_the_loss_is_the_references_whatever_the_contrast(file):
     assert losses[0] == losses[1]
 
 
+def test_free_particles_do_better_but_keep_their_centre(file):
+    data = bench_morph._read(file)
+    there, elsewhere = (bench_morph.ReferenceMorph(load_config("morph_physics"), data) for _ in range(2))
+    elsewhere.target_mass = torch.roll(elsewhere.target_mass, 2, dims=0)
+    low, high = (bench_morph.free_particles_loss(morph, iterations=60) for morph in (there, elsewhere))
+    assert low < 0.05 * there.loss
+    assert high > 10 * low
+
+
 def test_the_budget_is_kept(file):
     morph = bench_morph.ReferenceMorph(load_config("morph_physics", SMALL), bench_morph._read(file))
     assert len(list(morph.run(budget=1, goal=0.0, max_energy=0.0))) == 1
