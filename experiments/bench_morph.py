@@ -119,7 +119,7 @@ class ReferenceMorph:
 def free_particles_loss(morph: ReferenceMorph, iterations: int = 300, lr: float = 0.1) -> float:
     """Mass loss that the start's particles reach when each moves as it likes, but for their centre.
 
-    Stresses move no centre of mass: controls, from rest, are not to be expected to do better. A local minimum, no proof.
+    Stresses move no centre of mass: controls, from rest, are not expected to do better. A local minimum, no proof.
     """
     mass, start = morph.scene.particles.mass, morph.scene.particles.x
     x = start.clone().requires_grad_()
