@@ -63,7 +63,7 @@ def _check_distinct(x: Tensor) -> None:
 
 
 def check_time_step(config: MPMConfig, rows: dict[str, Tensor], pushed: float = 0.0) -> None:
-    """Raise if ``config.dt`` is above the stable one of a particle, or takes colliders of speed ``pushed`` over a cell."""
+    """Raise if ``config.dt`` is above the stable one, or moves colliders, ``pushed`` fast, over more than a cell."""
     if not config.check_dt:
         return
     h, dt = config.grid.spacing, config.step_dt
