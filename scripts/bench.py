@@ -5,11 +5,11 @@ import os
 import sys
 
 BENCHMARKS = {
-    "gradient": "experiments.bench_gradient",
-    "morph": "experiments.bench_morph",
-    "mpm": "experiments.bench_mpm",
-    "render": "experiments.bench_render",
-    "upsample": "experiments.bench_upsample",
+    "gradient": "experiments.bench.gradient",
+    "morph": "experiments.bench.morph",
+    "mpm": "experiments.bench.mpm",
+    "render": "experiments.bench.render",
+    "upsample": "experiments.bench.upsample",
 }
 """Names and the modules whose ``main(arguments)`` measures."""
 

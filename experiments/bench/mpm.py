@@ -25,8 +25,8 @@ import bridge
 from bridge import runtime
 from configs.errors import InputError
 from configs.mpm import MPMConfig
-from experiments.bench_mpm_baseline import DiffTaichiStyle
-from experiments.bench_mpm_kernels import PROFILER, kernel_table, kernel_times
+from experiments.bench.mpm_baseline import DiffTaichiStyle
+from experiments.bench.mpm_kernels import PROFILER, kernel_table, kernel_times
 from experiments.versions import versions
 from mpm.constants import make_constants
 from mpm.rollout import Rollout

@@ -1,4 +1,4 @@
-"""Splats of meshes at rest, side by side: ``python -m experiments.splat_gallery out.png sphere torus mesh.obj``.
+"""Splats of meshes at rest, side by side: ``python -m experiments.bench.splat_gallery out.png sphere torus mesh.obj``.
 
 Every mesh is scaled to one volume and filled as ``python -m scripts.bench upsample`` does it, and seen from one side.
 """
@@ -17,7 +17,7 @@ from bridge.shading import lights_and_material, shade
 from configs.errors import InputError
 from configs.lighting import LightingConfig
 from configs.upsample import UpsampleConfig
-from experiments.bench_upsample import SPACING, scaled_mesh
+from experiments.bench.upsample import SPACING, scaled_mesh
 from experiments.images import save_image
 from experiments.rendering import render_splats
 from experiments.views import View
@@ -58,7 +58,7 @@ def gallery(meshes: list[tuple[str, str]], config: UpsampleConfig = CONFIG) -> T
 
 def main(arguments: list[str] | None = None) -> int:
     """Draw the gallery and write it."""
-    parser = argparse.ArgumentParser(prog="python -m experiments.splat_gallery", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m experiments.bench.splat_gallery", description=__doc__)
     parser.add_argument("output", type=Path, help="image to write")
     parser.add_argument("meshes", nargs="+", help="packaged names or files")
     parser.add_argument("--z-up", nargs="*", default=[], help="more of them, whose z axis is up instead of y")

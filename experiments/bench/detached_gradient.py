@@ -1,4 +1,4 @@
-"""What the upsampler's detached pieces take from a gradient: ``python -m experiments.detached_gradient``.
+"""What the upsampler's detached pieces take from a gradient: ``python -m experiments.bench.detached_gradient``.
 
 A ball of particles is drawn, and compared with the picture of a longer one. The derivative of that loss along smooth
 displacements of the particles is taken with the surface that was detected before, as the gradient takes it, and with

@@ -26,6 +26,7 @@ from bridge.exchange import from_torch
 from bridge.lent_memory import launches
 from configs.errors import InputError
 from configs.load import load_config
+from configs.mesh import mesh_path
 from configs.upsample import UpsampleConfig
 from experiments.metrics import sample_faces
 from experiments.versions import versions
@@ -100,9 +101,7 @@ def measure_quality(name: str, count: int, config: UpsampleConfig) -> Quality:
 
 def scaled_mesh(name: str) -> tuple[np.ndarray, np.ndarray]:
     """A mesh with the volume ``VOLUME``, centred."""
-    path = Path(name)
-    packaged = Path(__file__).parent.parent / "configs" / "meshes" / f"{name}.obj"
-    vertices, faces = load_mesh(path if path.is_file() else packaged)
+    vertices, faces = load_mesh(mesh_path(name))
     vertices = (vertices - vertices.mean(axis=0)) * np.cbrt(VOLUME / mesh_volume(vertices, faces))
     return vertices, faces
 

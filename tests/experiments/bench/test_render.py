@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from experiments import bench_render, bench_scenes
-from experiments.bench_scenes import SCENES, BenchScene, find_scenes, make_scene
+from experiments.bench import render as bench_render
+from experiments.bench import scenes as bench_scenes
+from experiments.bench.scenes import SCENES, BenchScene, find_scenes, make_scene
 from scripts import bench
 from tests.reference.rasterize import quaternion_covariance
 

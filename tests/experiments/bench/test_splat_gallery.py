@@ -7,9 +7,9 @@ import pytest
 import torch
 import trimesh
 
-from experiments import bench_upsample
+from experiments.bench import upsample as bench_upsample
+from experiments.bench.splat_gallery import CONFIG, SIZE, main, portrait
 from experiments.images import load_image
-from experiments.splat_gallery import CONFIG, SIZE, main, portrait
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 
@@ -28,7 +28,7 @@ def test_a_portrait_shows_the_mesh_on_white():
 
 
 def test_the_gallery_is_written(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("experiments.splat_gallery.portrait", lambda *_: torch.zeros(4, 4, 3))
+    monkeypatch.setattr("experiments.bench.splat_gallery.portrait", lambda *_: torch.zeros(4, 4, 3))
     assert main([str(tmp_path / "a.png"), "box", "--z-up", *["box"] * 5]) == 0
     picture = load_image(tmp_path / "a.png")
     assert picture.shape == (8, 16, 3)

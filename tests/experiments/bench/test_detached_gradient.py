@@ -6,8 +6,8 @@ import torch
 
 from bridge.upsampler import SurfaceUpsampler
 from configs.upsample import UpsampleConfig
-from experiments import detached_gradient
-from experiments.detached_gradient import STAGES, along, ball, derivatives, displacement, picture, relaid
+from experiments.bench import detached_gradient
+from experiments.bench.detached_gradient import STAGES, along, ball, derivatives, displacement, picture, relaid
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from rich.table import Table
 
 import bridge
 from configs.errors import InputError
-from experiments.bench_scenes import SCENES, BenchScene, find_scenes, make_scene
+from experiments.bench.scenes import SCENES, BenchScene, find_scenes, make_scene
 from experiments.versions import versions
 
 CPU_SCENES = ("shell-20k-256x256", "cloud-20k-256x256")

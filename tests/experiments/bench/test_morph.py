@@ -8,7 +8,7 @@ import torch
 
 from bridge.mass_matching import rasterize_particle_mass
 from configs.load import load_config
-from experiments import bench_morph
+from experiments.bench import morph as bench_morph
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 
