@@ -37,8 +37,8 @@ def draw_panels(gui: Any, viewer: Viewer, window: Any) -> None:
         _buttons(gui, window)
         for number, (name, curve) in enumerate(viewer.curves.items()):
             gui.text(f"{name} {curve[-1]:.5g}", color=tuple(value / 255 for value in curve_color(number)))
-        for parameter in _parameters(viewer):
-            _slider(gui, parameter)
+        for number, parameter in enumerate(_parameters(viewer)):
+            _slider(gui, parameter, number)
 
 
 def draw_help(gui: Any, window: Any) -> None:
@@ -136,12 +136,14 @@ def _choice(gui: Any, names: tuple[str, ...], chosen: str) -> str:
     return chosen
 
 
-def _slider(gui: Any, parameter: Parameter) -> None:
+def _slider(gui: Any, parameter: Parameter, number: int) -> None:
     low, high, old = parameter.low, parameter.high, parameter.value
     gui.text(f"{parameter.label}: {old:.4g}")
     if parameter.logarithmic:
         low, high, old = (math.log10(value) for value in (low, high, old))
-    new = gui.slider_float(f"##{parameter.label}", old, low, high)  # what follows ## names it without being shown
+    new = gui.slider_float(
+        f"##{number}", old, low, high
+    )  # what follows ## names it without being shown: two may share a label
     if abs(new - old) > 1e-5 * (high - low):  # the widget rounds to 32 bits
         parameter.set(10.0**new if parameter.logarithmic else new)
 

@@ -1,7 +1,9 @@
 """The viewer without a window: pictures of each view, playing, sliders, pushes, replays, files of Gaussians."""
 
+import contextlib
 import math
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ from experiments.viewer.keys import KEYS, MOUSE
 from experiments.viewer.look import COLORS, VIEWS
 from experiments.viewer.mouse import Mouse
 from experiments.viewer.opening import open_source
+from experiments.viewer.panel import draw_panels
 from experiments.viewer.viewer import Viewer
 from render.splat_file import save_splats
 from tests.experiments.viewer.scenes import write_config, write_morph
@@ -346,6 +349,36 @@ def test_a_broken_simulation_halts_with_a_message(tmp_path):
     assert "left the grid" in viewer.message
     assert not viewer.playing
     assert viewer.picture(*SIZE).any()
+
+
+def test_sliders_of_two_simulations_are_told_apart(tmp_path):
+    class Gui:
+        """Answers with what it is given, and notes the sliders' names."""
+
+        def __init__(self):
+            self.names = []
+
+        def sub_window(self, *_):
+            return contextlib.nullcontext()
+
+        def checkbox(self, name, value):
+            return value
+
+        def slider_int(self, name, value, *_):
+            self.names.append(name)
+            return value
+
+        slider_float = slider_int
+        text = button = lambda *_, **__: False
+
+    name, gui = str(write_config(tmp_path)), Gui()
+    viewer = Viewer([open_source(name), open_source(name)])
+    actions = dict.fromkeys(("toggle_recording", "write_camera", "toggle_help"))
+    window = SimpleNamespace(width=960, height=720, first_size=(960, 720), recording=False, **actions)
+    draw_panels(gui, viewer, window)
+    assert len(gui.names) == 1 + 2 * 6  # speed; gravity, three of a control, two of the material
+    assert len(set(gui.names)) == len(gui.names)
+    assert all(parameter.value == parameter.start for source in viewer.sources for parameter in source.parameters)
 
 
 def test_the_page_has_every_key():
