@@ -53,6 +53,9 @@ class MeshConfig(Section):
     Unit: length³."""
     center: Vec3 | None = None
     """Where the centre of the bounding box is put; null leaves it where the file has it. Unit: length."""
+    centroid: Vec3 | Literal["source"] | None = None
+    """Where the centre of mass is put, instead of ``center``; source, for a target, is the source's. Stresses move no
+    centre of mass: controls can hardly reach a target that has it elsewhere. Unit: length."""
     jitter: Annotated[Real, Field(ge=0, le=1)] = 0.0
     """Seeded random offset of each particle along each axis, up to ± half of this. Unit: particle spacings."""
 
@@ -66,4 +69,6 @@ class MeshConfig(Section):
         given = [name for name in ("scale", "extent", "volume") if getattr(self, name) is not None]
         if len(given) > 1:
             raise ValueError(f"{' and '.join(given)} are given; expected one of them")
+        if self.center is not None and self.centroid is not None:
+            raise ValueError("center and centroid are given; expected one of them")
         return self

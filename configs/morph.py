@@ -45,7 +45,8 @@ class MorphConfig(ExperimentConfig):
         return self.optimize.episodes * (1 + len(self.then))
 
     @model_validator(mode="after")
-    def _source_has_its_own_volume(self):
-        if self.source.volume == "source":
-            raise ValueError("source.volume is 'source'; expected a number (only target may take the source's volume)")
+    def _source_refers_to_nothing(self):
+        for key in ("volume", "centroid"):
+            if getattr(self.source, key) == "source":
+                raise ValueError(f"source.{key} is 'source'; expected a number (only a target may take the source's)")
         return self

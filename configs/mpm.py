@@ -107,8 +107,8 @@ class MPMConfig(Section):
     """Smallest volume ratio that one step may reach; compression beyond it is scaled back. null is off.
     Unit: none."""
     bulk_viscosity: NonNegative = 0.0
-    """ζ: adds ζ tr(C) I to the Kirchhoff stress; limits the time step as a fluid's viscosity does. Unit:
-    pressure × time."""
+    """ζ: adds ζ tr(C) I to the Kirchhoff stress; limits the time step as a fluid's viscosity does.
+    Unit: pressure × time."""
     escaped: Literal["error", "clamp", "deactivate"] = "error"
     """What becomes of particles that leave the grid: an error; held at its edge; or left behind, without mass."""
     memory_budget_mb: Positive = 2048.0

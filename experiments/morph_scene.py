@@ -19,10 +19,9 @@ from experiments.scene_checks import check_fits, check_time_step, text
 from experiments.target_images import expect_one_a_camera, load_target_images
 from experiments.views import View
 from mpm.mesh import load_mesh
-from mpm.particles import Particles, mesh_volume
-from mpm.placement import place_mesh
+from mpm.particles import Particles
+from mpm.placement import Mesh, place_mesh
 
-Mesh = tuple[np.ndarray, np.ndarray]
 SURFACE_POINTS = 4096
 """Points of the target's surface with which Gaussians are aligned."""
 
@@ -90,12 +89,12 @@ def build_scene(config: MorphConfig) -> MorphScene:
 def placed_meshes(config: MorphConfig) -> tuple[Mesh, Mesh]:
     """Source and target, scaled and moved as the configuration says."""
     source = _placed(config.source, None)
-    return source, _placed(config.target, mesh_volume(*source) if config.target.volume == "source" else None)
+    return source, _placed(config.target, source)
 
 
-def _placed(config: MeshConfig, source_volume: float | None) -> Mesh:
+def _placed(config: MeshConfig, source: Mesh | None) -> Mesh:
     vertices, faces = load_mesh(config.path)
-    return place_mesh(vertices, faces, config, source_volume), faces
+    return place_mesh(vertices, faces, config, source), faces
 
 
 def _fill(

@@ -7,7 +7,7 @@ import trimesh
 from configs.errors import InputError
 from configs.mesh import MeshConfig
 from mpm.mesh import load_mesh
-from mpm.particles import fill_mesh, mesh_volume
+from mpm.particles import fill_mesh, mesh_centroid, mesh_volume
 from mpm.placement import place_mesh
 from tests.reference.signed_distance import distance, winding_number
 
@@ -102,13 +102,27 @@ def test_placement(tmp_path):
     vertices = BOX.vertices * (1, 2, 3) + (10, 0, 0)
 
     def placed(**options):
-        return place_mesh(vertices, BOX.faces, MeshConfig(mesh=str(path), **options), source_volume=6.0)
+        return place_mesh(vertices, BOX.faces, MeshConfig(mesh=str(path), **options), source)
+
+    source = BOX.vertices * (6 / 8) ** (1 / 3) + (0, 3, 0), BOX.faces
 
     np.testing.assert_allclose(placed(), vertices, atol=1e-12)
     np.testing.assert_allclose(placed(scale=2.0), (vertices - (10, 0, 0)) * 2 + (10, 0, 0), atol=1e-12)
     np.testing.assert_allclose(placed(extent=3.0, center=(1, 1, 1)), (vertices - (10, 0, 0)) / 2 + 1, atol=1e-12)
     assert mesh_volume(placed(volume=5.0), BOX.faces) == pytest.approx(5.0)
     assert mesh_volume(placed(volume="source"), BOX.faces) == pytest.approx(6.0)
+    np.testing.assert_allclose(placed(centroid=(1, 1, 1)), vertices - (9, -1, -1), atol=1e-12)
+    np.testing.assert_allclose(placed(centroid="source"), vertices - (10, -3, 0), atol=1e-12)
+    with pytest.raises(InputError, match="centroid is 'source', but there is no source mesh"):
+        place_mesh(vertices, BOX.faces, MeshConfig(mesh=str(path), centroid="source"))
+
+
+def test_centroid_of_watertight_and_open_meshes():
+    cone = trimesh.creation.cone(radius=1, height=4)  # its centre of mass at a quarter of its height
+    for faces in (cone.faces, cone.faces[:, ::-1]):
+        np.testing.assert_allclose(mesh_centroid(cone.vertices + 5, faces), (5, 5, 6), atol=1e-9)
+    without_bottom = cone.faces[cone.triangles_center[:, 2] > 1e-6]
+    np.testing.assert_allclose(mesh_centroid(cone.vertices, without_bottom), (0, 0, 1), atol=0.1)
 
 
 @pytest.mark.parametrize("suffix", ["obj", "ply", "stl", "off", "glb"])
