@@ -9,17 +9,12 @@ from bridge.upsampler import SurfaceUpsampler
 from configs.upsample import UpsampleConfig
 from kernels.tape import copy_to_field
 from tests.reference.surface import gaussians
+from tests.upsample.devices import float32_devices
 from tests.upsample.test_gaussians import SPACING, block
 from upsample.gaussians import Gaussians, deform_gaussians
 
 
-@pytest.mark.parametrize(
-    "device",
-    [
-        pytest.param("cpu", marks=pytest.mark.runtime("vulkan", "float32")),
-        pytest.param("cuda", marks=pytest.mark.runtime("cuda", "float32")),
-    ],
-)
+@float32_devices
 def test_float32_agrees_with_the_twin(device):
     x, F = (value.float().to(device).requires_grad_() for value in block())
     module = SurfaceUpsampler(UpsampleConfig(thickness=0.3), spacing=SPACING).to(device)

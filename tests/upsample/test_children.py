@@ -20,6 +20,7 @@ from kernels.tape import copy_to_field, link
 from mpm.particles import fill_mesh
 from tests.directional import directional_error
 from tests.reference.surface import gaussians, interpolated
+from tests.upsample.devices import float32_devices
 from tests.upsample.test_gaussians import LEARNABLE, OUTPUTS, SPACING, block, turn, weighted_sum
 from upsample.gaussians import Gaussians, deform_gaussians
 from upsample.interpolation import Interpolation, interpolate
@@ -230,13 +231,7 @@ def test_runtime_surface():
     assert all(t.grad is not None and t.grad.isfinite().all() for t in (x, F, result["points"], result["cov"]))
 
 
-@pytest.mark.parametrize(
-    "device",
-    [
-        pytest.param("cpu", marks=pytest.mark.runtime("vulkan", "float32")),
-        pytest.param("cuda", marks=pytest.mark.runtime("cuda", "float32")),
-    ],
-)
+@float32_devices
 def test_float32_agrees_with_the_twin(device):
     x, F = (value.float().to(device).requires_grad_() for value in block())
     module = upsampler().to(device)

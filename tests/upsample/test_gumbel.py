@@ -12,6 +12,7 @@ from configs.errors import InputError
 from configs.upsample import UpsampleConfig
 from tests.directional import directional_error
 from tests.reference.surface import interpolated
+from tests.upsample.devices import float32_devices
 from tests.upsample.test_children import STRETCH, M, ball, eyes, upsampler
 from tests.upsample.test_gaussians import block, weighted_sum
 from upsample.gumbel import draw_scores
@@ -160,13 +161,7 @@ def test_errors():
         upsampler(selection="gumbel")(x, F, upsampler().detect(x))
 
 
-@pytest.mark.parametrize(
-    "device",
-    [
-        pytest.param("cpu", marks=pytest.mark.runtime("vulkan", "float32")),
-        pytest.param("cuda", marks=pytest.mark.runtime("cuda", "float32")),
-    ],
-)
+@float32_devices
 def test_float32_agrees_with_the_twin(device):
     x, F = (value.float().to(device).requires_grad_() for value in block())
     module = upsampler(selection="gumbel").to(device)
