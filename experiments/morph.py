@@ -89,7 +89,7 @@ class Morph:
         self.iterations: list[dict] = []
         self.failure: str | None = None
         self.watch: Callable[[ControlOptimizer, dict[str, float]], None] | None = None
-        """Called after each iteration with the optimiser and its losses: the objective first, then its weighted terms."""
+        """Called after each iteration with the optimiser and its losses, the objective before its weighted terms."""
         self.lr: float | None = None
         self.started = time.perf_counter()
 
