@@ -89,6 +89,7 @@ def _run(args: argparse.Namespace) -> None:
         check_watch(args.config, config.task, output)
     more = {name: True for name, wanted in (("resume", args.resume), ("watch", args.view)) if wanted}
     importlib.import_module(f"experiments.{config.task}").run(config, output, **more)
+    print(f"results are in {output}")
 
 
 def _evaluate(args: argparse.Namespace) -> None:

@@ -95,9 +95,10 @@ def test_overrides_may_stand_before_and_after_the_output(runs, arguments):
     assert (config.seed, config.mpm.dt, output) == (3, 0.25, Path("out"))
 
 
-def test_output_defaults_to_the_name_of_the_config(runs):
+def test_output_defaults_to_the_name_of_the_config(runs, capsys):
     assert cli.main(["run", "sphere_to_rabbit"]) == 0
     assert runs[0][1] == Path("outputs/sphere_to_rabbit")
+    assert capsys.readouterr().out.endswith("results are in outputs/sphere_to_rabbit\n")
 
 
 def test_output_that_is_a_file_is_refused(runs, tmp_path, capsys):
