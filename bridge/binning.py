@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_shape
-from bridge.exchange import from_torch, to_torch
+from bridge.exchange import put, take
 from bridge.lent_memory import launches
 from bridge.memory import available_bytes
 from bridge.runtime import current
@@ -56,28 +56,28 @@ def bin_gaussians(
         expect_shape("bin_gaussians", "conics", conics, (cameras, n, 3))
     if opacities is not None:
         expect_shape("bin_gaussians", "opacities", opacities, (cameras, n))
-    with launches():
+    with launches(tensors=True):
         tiles = make_lists(
-            from_torch(means2d.detach()),
-            from_torch(radii.detach()),
-            from_torch(depths.detach()),
+            put(means2d, means2d.shape),
+            put(radii, radii.shape),
+            put(depths, depths.shape),
             cameras,
             n,
             width,
             height,
             tile_size,
             available_bytes,
-            conics=None if conics is None else from_torch(conics.detach()),
-            opacities=None if opacities is None else from_torch(opacities.detach()),
+            conics=None if conics is None else put(conics, conics.shape),
+            opacities=None if opacities is None else put(opacities, opacities.shape),
         )
         return export_lists(tiles, cameras, n, means2d.device)
 
 
 def export_lists(tiles: Tiles, cameras: int, n: int, device: torch.device) -> TileLists:
     """Tensors of tile lists."""
-    offsets = to_torch(tiles.offsets, tuple(tiles.offsets.shape), device)[:-1]
-    ids = to_torch(tiles.ids, (tiles.entries,), device)
-    counts = to_torch(tiles.counts, (cameras, n), device)
+    offsets = take(tiles.offsets, tuple(tiles.offsets.shape), device)[:-1]
+    ids = take(tiles.ids, (tiles.entries,), device)
+    counts = take(tiles.counts, (cameras, n), device)
     return TileLists(counts, offsets.view(cameras, tiles.rows, tiles.columns), ids)
 
 

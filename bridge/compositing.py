@@ -8,12 +8,13 @@ from torch import Tensor
 
 from bridge.binning import export_lists
 from bridge.checks import expect_shape, expect_shapes
-from bridge.exchange import clear, hand_over, load
+from bridge.exchange import expect_runtime, incoming, put, take
 from bridge.lent_memory import launches
 from bridge.memory import available_bytes
 from bridge.once_differentiable import once_differentiable
-from bridge.projection import drop, export, needs_grad, seed
-from render.compositing import Compositing, composite, composite_grad
+from bridge.runtime import current
+from kernels.arrays import real_array, scratch_array
+from render.compositing import Compositing, adjoint_overwrites, composite, composite_adjoint
 from render.constants import TILE_SIZE
 
 OWNER = "composite_gaussians"
@@ -97,66 +98,69 @@ def composite_checked(projected, colors: Tensor, backgrounds: Tensor | None, vie
         image [C, H, W, D] or, with depth, [C, H, W, D + 1], alphas [C, H, W, 1], and the tile lists.
     """
     tensors = (*projected[1:], colors, backgrounds)
-    return _Composite.apply(view, needs_grad(tensors), projected[0], *tensors)
+    return _Composite.apply(view, projected[0], *tensors)
 
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, view, differentiable, radii, *tensors):
-        colors = tensors[4]
-        c, n, _ = radii.shape
-        device = radii.device
-        with launches():
+    def forward(ctx, view, radii, *tensors):
+        colors, backgrounds = tensors[4:]
+        (c, n, _), device, channels = radii.shape, radii.device, colors.shape[-1]
+        per_camera = colors.ndim == 3 and len(colors) > 1
+        with launches(tensors=True):
+            inputs = [put(tensor, tensor.shape) for tensor in (radii, *tensors[:4])]
+            inputs.append(put(colors, (c if per_camera else 1, n, channels)))
+            inputs.append(real_array(c, channels) if backgrounds is None else put(backgrounds, (c, channels)))
             b = Compositing(
                 c,
                 n,
-                colors.shape[-1],
+                channels,
                 view.width,
                 view.height,
                 tile_size=view.tile_size,
-                colors_per_camera=colors.ndim == 3 and len(colors) > 1,
-                needs_grad=differentiable,
+                colors_per_camera=per_camera,
+                inputs=inputs,
+                needs_grad=False,
                 absgrad=view.absgrad,
                 depth=view.depth,
                 background_grad=ctx.needs_input_grad[-1],
                 available=available_bytes,
             )
-            load(radii, b.radii)
-            for tensor, array in zip(tensors, _inputs(b), strict=True):
-                if tensor is not None:
-                    load(tensor, array)
             composite(b)
             size = (c, view.height, view.width)
-            image = hand_over(b.image, (*size, colors.shape[-1] + (view.depth != "none")), device)
-            alphas = hand_over(b.alphas, (*size, 1), device)
+            image = take(b.image, (*size, channels + (view.depth != "none")), device)
+            alphas = take(b.alphas, (*size, 1), device)
             exported = export_lists(b.tiles, c, n, device)
+        b.image = b.alphas = None  # the adjoint does without: no circle of references
         lists = (exported.tiles_per_gauss, exported.isect_offsets, exported.flatten_ids)
         ctx.mark_non_differentiable(*lists)
+        ctx.set_materialize_grads(False)
         # The kernels read their memory: torch watches it.
         ctx.save_for_backward(*tensors, radii, *lists[1:])
-        ctx.buffers, ctx.shapes = b, [tensor.shape if tensor is not None else None for tensor in tensors]
+        ctx.stage, ctx.runtime = b, current()
         return image, alphas, *lists
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *bars):
-        means2d = ctx.saved_tensors[0]
-        b = ctx.buffers
-        with launches():
-            seed(bars[:2], _outputs(b), _inputs(b))
+        means2d, depths, conics, opacities, colors, backgrounds, *_ = ctx.saved_tensors
+        b, device = ctx.stage, means2d.device
+        expect_runtime(ctx.runtime)
+        with launches(tensors=True):
+            size = (b.cameras, b.height, b.width)
+            outputs = (incoming(bars[0], (*size, b.channels + (b.depth_kind != 0))), incoming(bars[1], size))
+            overwritten = adjoint_overwrites(b)
+            make = scratch_array if overwritten else real_array
+            tensors = (means2d, conics, depths, opacities)
+            rows = [make(*tensor.shape) for tensor in tensors] + [make(*b.colors.shape)]
+            backgrounds_bar = real_array(*b.backgrounds.shape)
+            # Where there are no absolute gradients, an array that is left alone stands in their place.
+            absolute = make(*means2d.shape) if b.absgrad else rows[0]
+            composite_adjoint(b, outputs, rows, backgrounds_bar, absolute, overwritten)
             if b.absgrad:
-                clear(b.means2d_abs)
-            composite_grad(b)
-            if b.absgrad:
-                means2d.absgrad = hand_over(b.means2d_abs, means2d.shape, means2d.device)
-            drop(_outputs(b))
-            gradients = export(_inputs(b), ctx.shapes, ctx.needs_input_grad[3:], means2d.device)
-        return None, None, None, *gradients
-
-
-def _inputs(b: Compositing):
-    return b.means2d, b.depths, b.conics, b.opacities2d, b.colors, b.backgrounds
-
-
-def _outputs(b: Compositing):
-    return b.image, b.alphas
+                means2d.absgrad = take(absolute, means2d.shape, device)
+            rows = [rows[0], rows[2], rows[1], *rows[3:], backgrounds_bar]
+            tensors = (means2d, depths, conics, opacities, colors, backgrounds)
+            needed = zip(rows, tensors, ctx.needs_input_grad[2:], strict=True)
+            gradients = [take(array, tensor.shape, device) if need else None for array, tensor, need in needed]
+        return None, None, *gradients

@@ -7,8 +7,10 @@ import torch
 from taichi.lang import impl
 
 from bridge.lent_memory import DTYPES, TorchArray
-from bridge.runtime import current
-from kernels.arrays import copy, int_array, is_alive, real_array, runs_on_cpu
+from bridge.runtime import Runtime, current
+from kernels.arrays import copy, int_array, is_alive, lender, real_array, runs_on_cpu
+
+ENDED = "bridge.reset() has ended the runtime of this module or graph; build it anew"
 
 
 def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
@@ -17,6 +19,39 @@ def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
     array = real_array(*tensor.shape, needs_grad=needs_grad) if real else int_array(*tensor.shape)
     load(tensor, array)
     return array
+
+
+def put(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor | ti.Ndarray:
+    """What kernels read in a tensor's place, in a shape that differs by extents of 1: within ``launches(tensors=True)``.
+
+    The tensor itself where its type, device and layout allow.
+    """
+    memory = lender()
+    if memory is None:
+        return from_torch(tensor.detach().view(shape))
+    if tensor.requires_grad:
+        tensor = tensor.detach()
+    dtype = current().dtype if tensor.is_floating_point() else torch.int32
+    if tensor.dtype != dtype or tensor.device.type != memory.device or not tensor.is_contiguous():
+        tensor = tensor.to(memory.device, dtype).contiguous()
+    if not tensor.numel():
+        return tensor.new_zeros([max(extent, 1) for extent in shape])  # Taichi has no empty arrays
+    return tensor if tensor.shape == shape else tensor.view(shape)
+
+
+def incoming(gradient: torch.Tensor | None, shape: tuple[int, ...]) -> torch.Tensor | ti.Ndarray:
+    """``put`` of the gradient of an output; zeros where nothing depends on it."""
+    return real_array(*shape) if gradient is None else put(gradient, shape)
+
+
+def take(array: torch.Tensor | ti.Ndarray, shape: tuple[int, ...], device: torch.device) -> torch.Tensor:
+    """The other way: the tensor ``shape`` on ``device`` that an array of ``launches(tensors=True)`` is or becomes."""
+    if not isinstance(array, torch.Tensor):
+        return to_torch(array, shape, device)
+    tensor = array if array.device.type == device.type else array.to(device)
+    if tensor.shape == shape:
+        return tensor
+    return tensor.new_empty(shape) if 0 in shape else tensor.view(shape).data  # no view: torch lets nobody change those
 
 
 def load(tensor: torch.Tensor, array: ti.Ndarray) -> None:
@@ -90,7 +125,13 @@ def clear(array: ti.Ndarray) -> None:
 def expect_alive(array: ti.Ndarray) -> None:
     """Raise ``RuntimeError`` if the array's runtime has ended."""
     if not is_alive(array):
-        raise RuntimeError("bridge.reset() has ended the runtime of this module or graph; build it anew")
+        raise RuntimeError(ENDED)
+
+
+def expect_runtime(runtime: Runtime) -> None:
+    """Raise ``RuntimeError`` if the runtime of a stage's forward has ended."""
+    if current() is not runtime:
+        raise RuntimeError(ENDED)
 
 
 def _shared_view(array: ti.Ndarray) -> torch.Tensor:

@@ -14,10 +14,12 @@ from taichi.lang import impl
 
 from bridge.runtime import current
 from kernels.arrays import lent_by
+from kernels.launch import take_tensors_of
 from kernels.lock import launch_lock
 from kernels.sort import MAX_INT
 
 DTYPES = {ti.f32: torch.float32, ti.f64: torch.float64, ti.i16: torch.int16, ti.i32: torch.int32, ti.i64: torch.int64}
+ARRAY_TYPES = {ours: theirs for theirs, ours in DTYPES.items()}
 TYPES = {
     theirs: (ours, ours.itemsize, [f"lent {theirs.to_string()} {ndim}" for ndim in range(9)])
     for theirs, ours in DTYPES.items()
@@ -131,52 +133,90 @@ class TorchMemory:
 
     def radix_sort(self, keys: TorchArray, values: TorchArray | None, bits: int) -> tuple[TorchArray, TorchArray]:
         """See kernels/sort.py; ``keys`` and ``values`` are left as they are."""
-        short = bits <= SHORT_BITS
-        unsorted = keys.tensor.to(torch.int16) if short else keys.tensor
-        ordered, order = torch.sort(unsorted, stable=True)
-        order = order.to(torch.int32) if values is None else values.tensor.index_select(0, order)
-        return self._adopted(ti.i16 if short else ti.i32, ordered), self._adopted(ti.i32, order)
+        return tuple(map(self._adopted, _sorted(keys.tensor, None if values is None else values.tensor, bits)))
 
     def running_sums(self, values: TorchArray, order: TorchArray) -> TorchArray:
         """See kernels/sort.py."""
-        sums = torch.zeros(order.shape[0] + 1, dtype=torch.int64, device=self.device)
-        permuted = values.tensor.view(-1).index_select(0, order.tensor)
-        torch.cumsum(permuted, 0, dtype=torch.int64, out=sums[1:])
-        return self._adopted(ti.i64, sums)
+        return self._adopted(_running_sums(values.tensor, order.tensor))
 
     def exclusive_scan(self, values: TorchArray, offsets: TorchArray, n: int) -> None:
         """See kernels/sort.py."""
-        sums = torch.cumsum(values.tensor[:n], 0).clamp_(max=MAX_INT)
-        offsets.adopt(torch.nn.functional.pad(sums.to(torch.int32), (1, 0)))
+        offsets.adopt(_scanned(values.tensor, n))
 
     def run_starts(self, keys: TorchArray, runs: int) -> TorchArray:
         """See kernels/sort.py."""
-        wanted = _numbers_to(runs, keys.tensor.dtype, self.device)
-        return self._adopted(ti.i32, torch.searchsorted(keys.tensor, wanted, out_int32=True))
+        return self._adopted(_run_starts(keys.tensor, runs))
 
-    def _adopted(self, dtype, tensor: torch.Tensor) -> TorchArray:
-        array = TorchArray(dtype, tuple(tensor.shape), self, zeroed=False)
+    def _adopted(self, tensor: torch.Tensor) -> TorchArray:
+        array = TorchArray(ARRAY_TYPES[tensor.dtype], tuple(tensor.shape), self, zeroed=False)
         array.values = tensor
         return array
 
 
+class TensorMemory(TorchMemory):
+    """The same, but that the arrays are tensors and nothing more: less to do for the host. They have no gradients."""
+
+    def array(self, dtype, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> torch.Tensor:
+        assert not needs_grad, "a tensor has no gradient array"
+        return (torch.zeros if zeroed else torch.empty)(shape, dtype=DTYPES[dtype], device=self.device)
+
+    def radix_sort(self, keys, values, bits: int):
+        return _sorted(keys, values, bits)
+
+    def running_sums(self, values, order):
+        return _running_sums(values, order)
+
+    def exclusive_scan(self, values, offsets, n: int) -> None:
+        offsets.copy_(_scanned(values, n))
+
+    def run_starts(self, keys, runs: int):
+        return _run_starts(keys, runs)
+
+
+def _sorted(keys: torch.Tensor, values: torch.Tensor | None, bits: int) -> tuple[torch.Tensor, torch.Tensor]:
+    ordered, order = torch.sort(keys.to(torch.int16) if bits <= SHORT_BITS else keys, stable=True)
+    return ordered, order.to(torch.int32) if values is None else values.index_select(0, order)
+
+
+def _running_sums(values: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
+    sums = torch.zeros(len(order) + 1, dtype=torch.int64, device=order.device)
+    torch.cumsum(values.view(-1).index_select(0, order), 0, dtype=torch.int64, out=sums[1:])
+    return sums
+
+
+def _scanned(values: torch.Tensor, n: int) -> torch.Tensor:
+    sums = torch.cumsum(values[:n], 0).clamp_(max=MAX_INT)
+    return torch.nn.functional.pad(sums.to(torch.int32), (1, 0))
+
+
+def _run_starts(keys: torch.Tensor, runs: int) -> torch.Tensor:
+    return torch.searchsorted(keys, _numbers_to(runs, keys.dtype, keys.device), out_int32=True)
+
+
 @functools.lru_cache(maxsize=8)
-def _numbers_to(n: int, dtype: torch.dtype, device: str) -> torch.Tensor:
+def _numbers_to(n: int, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
     """0, 1, … n."""
     return torch.arange(n + 1, dtype=dtype, device=device)
 
 
 class launches:
-    """Launch a stage's kernels: alone, and on arrays of torch's where kernels read its memory (CPU and CUDA)."""
+    """Launch a stage's kernels: alone, and on arrays of torch's where kernels read its memory (CPU and CUDA).
 
-    __slots__ = ("_lent", "_stream")
+    Args:
+        tensors: those arrays are plain tensors (``TensorMemory``).
+    """
+
+    __slots__ = ("_lent", "_memories", "_stream")
+
+    def __init__(self, tensors: bool = False):
+        self._memories = _TENSORS if tensors else _MEMORY
 
     def __enter__(self) -> None:
         launch_lock.acquire()
         try:
             backend = current().backend
             shared = backend == "cpu" or (backend == "cuda" and _has_cuda())
-            memory = _MEMORY[backend] if shared else None
+            memory = self._memories[backend] if shared else None
             if memory is not None:
                 memory.serve(impl.get_runtime().prog)
             self._stream = _side_stream() if memory is not None and backend == "cuda" else None
@@ -210,3 +250,5 @@ def _side_stream() -> torch.cuda.Stream | None:
 
 
 _MEMORY = {device: TorchMemory(device) for device in ("cpu", "cuda")}
+_TENSORS: dict[str, TorchMemory] = {device: TensorMemory(device) for device in ("cpu", "cuda")}
+take_tensors_of(torch.Tensor)

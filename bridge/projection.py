@@ -4,15 +4,16 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_shape, expect_shapes
-from bridge.exchange import clear, expect_alive, hand_over, load, to_torch
+from bridge.exchange import clear, expect_alive, expect_runtime, hand_over, incoming, load, put, take
 from bridge.lent_memory import launches
 from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
 from configs.errors import InputError
+from kernels.arrays import real_array, scratch_array
 from render.camera_models import CAMERA_MODELS
 from render.covariance import Covariance, covariance, covariance_grad
 from render.projection import Projection, ProjectionSettings, project
-from render.projection_adjoint import project_grad
+from render.projection_adjoint import project_adjoint
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
@@ -70,7 +71,7 @@ def project_checked(means, covars, opacities, viewmats, Ks, settings, quats, sca
     """``project_gaussians`` of arguments that are known to be right."""
     shapes = (quats, scales) if covars is None else (covars,)
     inputs = (means, *shapes, opacities, viewmats, Ks)
-    return _Project.apply(settings, needs_grad(inputs), *inputs)
+    return _Project.apply(settings, *inputs)
 
 
 def needs_grad(tensors) -> bool:
@@ -131,37 +132,37 @@ class _Covariances(torch.autograd.Function):
 
 class _Project(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, settings, differentiable, *tensors):
+    def forward(ctx, settings, *tensors):
         means, viewmats = tensors[0], tensors[-2]
         c, n, device = len(viewmats), len(means), means.device
-        with launches():
-            by_axes, camera_grad = len(tensors) == 6, any(ctx.needs_input_grad[-2:])
-            b = Projection(c, n, settings, differentiable, camera_grad, by_axes)
-            for tensor, array in zip(tensors, _inputs(b), strict=True):
-                load(tensor, array)
+        by_axes, camera_grad = len(tensors) == 6, any(ctx.needs_input_grad[-2:])
+        with launches(tensors=True):
+            inputs = [put(tensor, tensor.shape) for tensor in tensors]
+            b = Projection(c, n, settings, False, camera_grad, by_axes, inputs)
             project(b)
-            radii = to_torch(b.radii, (c, n, 2), device)
-            outputs = [hand_over(a, (c, n, *a.shape[2:]), device) for a in _outputs(b)]
+            radii = take(b.radii, (c, n, 2), device)
+            outputs = (b.means2d, b.depths, b.conics, b.opacities2d)
+            shapes = ((c, n, 2), (c, n), (c, n, 3), (c, n))
+            outputs = [take(array, shape, device) for array, shape in zip(outputs, shapes, strict=True)]
+        b.means2d = b.depths = b.conics = b.opacities2d = None  # the adjoint does without: no circle of references
         ctx.mark_non_differentiable(radii)
+        ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, radii)  # the kernels read their memory: torch watches it
-        ctx.buffers, ctx.shapes = b, [tensor.shape for tensor in tensors]
+        ctx.stage, ctx.runtime = b, current()
         return (radii, *outputs)
 
     @staticmethod
     @once_differentiable
     def backward(ctx, _, *bars):
-        means = ctx.saved_tensors[0]
-        b = ctx.buffers
-        with launches():
-            seed(bars, _outputs(b), _inputs(b))
-            project_grad(b)
-            drop(_outputs(b))
-            return None, None, *export(_inputs(b), ctx.shapes, ctx.needs_input_grad[2:], means.device)
-
-
-def _inputs(b: Projection):
-    return b.means, *(b.shapes if b.by_axes else (b.covars,)), b.opacities, b.viewmats, b.Ks
-
-
-def _outputs(b: Projection):
-    return b.means2d, b.depths, b.conics, b.opacities2d
+        *tensors, radii = ctx.saved_tensors
+        b, device = ctx.stage, radii.device
+        expect_runtime(ctx.runtime)
+        with launches(tensors=True):
+            shapes = ((b.cameras, b.n, 2), (b.cameras, b.n), (b.cameras, b.n, 3), (b.cameras, b.n))
+            bars = [incoming(bar, shape) for bar, shape in zip(bars, shapes, strict=True)]
+            rows = [scratch_array(*tensor.shape) for tensor in tensors[:-2]]
+            cameras = [real_array(*tensor.shape) for tensor in tensors[-2:]]
+            twice = rows if b.by_axes else (rows[0], rows[1], rows[1], rows[2])
+            project_adjoint(b, bars, twice, cameras, True)
+            needed = zip((*rows, *cameras), tensors, ctx.needs_input_grad[1:], strict=True)
+            return None, *[take(array, tensor.shape, device) if need else None for array, tensor, need in needed]

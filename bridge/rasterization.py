@@ -11,13 +11,13 @@ from bridge.normals import gaussian_normals
 from bridge.projection import project_checked
 from bridge.rasterization_checks import (
     OWNER,
+    ValueCheck,
     check_cameras,
     check_choices,
     check_gaussians,
     check_memory,
     check_ranges,
     check_tensor,
-    check_values,
     refuse,
     whole_pixels,
 )
@@ -146,8 +146,8 @@ def rasterization(
     cameras = check_cameras(viewmats, Ks, means)
     colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)
     values = dict(means=means, opacities=opacities, covars=covars, colors=colors, backgrounds=backgrounds)
-    shapes = {} if covars is not None else dict(quats=quats, scales=scales)
-    check_values(dict(**values, **shapes, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks))
+    shapes = dict(quats=None, scales=None) if covars is not None else dict(quats=quats, scales=scales)
+    values = ValueCheck(dict(**values, **shapes, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks))
     check_memory(cameras, n, height, width, colors, torch.is_grad_enabled())
     if covars is not None:
         quats = scales = None
@@ -161,7 +161,12 @@ def rasterization(
         normals = gaussian_normals(means, viewmats, **shape, camera_model=camera_model)
         colors, backgrounds = _append_normals(colors, backgrounds, normals)
     view = View(width, height, tile_size, DEPTH_CHANNELS[render_mode], absgrad)
-    image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
+    try:
+        image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
+    except InputError:
+        values.expect_right(wait=True)  # then that is why
+        raise
+    values.expect_right()
     meta = make_meta(projected, lists, width, height, tile_size)
     if return_normals:
         image, meta["normals"] = _split_normals(image, 0 if view.depth == "none" else 1)

@@ -3,14 +3,18 @@
 import math
 import numbers
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from bridge.checks import expect_finite, expect_real, expect_shape
+from bridge.exchange import put
+from bridge.lent_memory import launches
 from bridge.memory import MAX_INDEX, expect_fits
+from bridge.runtime import current
 from configs.errors import InputError
+from kernels.arrays import int_array
 from render.camera_models import CAMERA_MODELS
+from render.value_checks import find_faults
 
 OWNER = "rasterization"
 RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
@@ -21,8 +25,6 @@ SINGULAR_DETERMINANT = 1e-8
 SEMIDEFINITE_SLACK = 1e-3
 """How far a covariance's principal minors may be below 0 relative to its largest variance: rounding, and the steps of
 finite differences, leave flat Gaussians a little outside."""
-SMALL_SUM = 4096
-"""Numbers whose sum of squares takes less time than the call that looks at each."""
 NUMBERS_PER_PIXEL = 6
 """Besides colours: alpha, depth, transmittance, stop, two running numbers of the adjoint."""
 NUMBERS_PER_GAUSSIAN = 12
@@ -77,7 +79,7 @@ def _number(name: str, value: float) -> float:
 
 
 def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: Tensor) -> None:
-    """Check all but the values: those of all tensors are checked together (``check_values``)."""
+    """Check all but the values: those of all tensors are checked together (``ValueCheck``)."""
     if (
         isinstance(tensor, Tensor)
         and tensor.shape == shape
@@ -117,48 +119,66 @@ def check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
     return len(viewmats)
 
 
-def check_values(tensors: dict[str, Tensor | None]) -> None:
-    """Check the values of tensors by name; ``quats`` or ``covars``, and ``viewmats`` and ``Ks``, among them.
+class ValueCheck:
+    """Whether the values of the tensors are right, found out while the stages run.
 
-    From a GPU all that is needed to judge comes in one transfer: each would wait for the device.
+    From a GPU an answer takes as long as all that it has to do before: it is waited for when the tile lists are made,
+    which is waited for anyway.
+
+    Args:
+        tensors: by the names of ``rasterization``, all of them, None where there is none.
     """
-    given = {name: tensor.detach() for name, tensor in tensors.items() if tensor is not None and tensor.numel()}
-    quats, covars = given.get("quats") if tensors["covars"] is None else None, given.get("covars")
-    viewmats, Ks = given["viewmats"], given["Ks"]
-    if viewmats.is_cpu:
-        for name, tensor in given.items():
-            if not _surely_finite(tensor):
-                expect_finite(OWNER, name, tensor)
-        shortest = 1.0 if quats is None else float(np.logical_or.reduce(quats.numpy(), axis=1).all())
-    else:
-        largest = torch.stack(torch._foreach_norm(list(given.values()), float("inf")))
-        extra = largest.new_ones(()) if quats is None else _shortest(quats)
-        summary = torch.cat([largest, extra[None], viewmats.flatten(), Ks.flatten()]).cpu()
-        if not torch.isfinite(summary).all():
-            for name, tensor in given.items():
-                expect_finite(OWNER, name, tensor)
-        _, rest, matrices, intrinsics = summary.split([len(given), 1, viewmats.numel(), Ks.numel()])
-        shortest, viewmats, Ks = float(rest), matrices.reshape(viewmats.shape), intrinsics.reshape(Ks.shape)
-    if shortest == 0 and quats is not None:
-        first = int((quats == 0).all(dim=1).nonzero()[0])
+
+    def __init__(self, tensors: dict[str, Tensor | None]):
+        self._tensors, self._faults = tensors, None
+        means, covars = tensors["means"], tensors["covars"]
+        if covars is not None:
+            _expect_semidefinite(covars)
+        given = [tensor for tensor in tensors.values() if tensor is not None]
+        if not means.numel() or not _kernels_read(given):
+            check_values(tensors)
+            return
+        with launches(tensors=True):
+            faults = int_array(1)
+            arrays = {name: put(t, t.shape) for name, t in tensors.items() if t is not None and t.numel()}
+            some = arrays["viewmats"]
+            shapes = (arrays["quats"], arrays["scales"]) if covars is None else (arrays["covars"],) * 2
+            others = [arrays.get(name, some) for name in ("colors", "backgrounds", "sh_rotations")]
+            cameras = (some, arrays["Ks"])
+            find_faults(covars is None, arrays["means"], *shapes, arrays["opacities"], *others, *cameras, faults)
+        if means.is_cpu:
+            self._faults = faults
+            self.expect_right()
+        else:
+            self._faults = torch.empty(1, dtype=torch.int32, pin_memory=True)
+            self._faults.copy_(faults, non_blocking=True)
+
+    def expect_right(self, wait: bool = False) -> None:
+        """Raise unless they are; after the device was waited for, or it is now."""
+        if wait and self._faults is not None and not self._tensors["means"].is_cpu:
+            torch.cuda.synchronize()
+        if self._faults is not None and self._faults.item():
+            check_values(self._tensors)
+
+
+def _kernels_read(tensors: list[Tensor]) -> bool:
+    """Whether kernels read the tensors' own memory."""
+    runtime = current()
+    return all(tensor.device.type == runtime.backend and tensor.dtype == runtime.dtype for tensor in tensors)
+
+
+def check_values(tensors: dict[str, Tensor | None]) -> None:
+    """Raise for the first of the tensors, by name, that is not finite, for quaternions of length 0 and false cameras."""
+    for name, tensor in tensors.items():
+        if tensor is not None:
+            expect_finite(OWNER, name, tensor)
+    quats = tensors["quats"]
+    if quats is not None and (none := (quats.detach() == 0).all(dim=1)).any():
+        first = int(none.nonzero()[0])
         raise InputError(f"{OWNER}: quats[{first}] has length 0; expected a rotation (w, x, y, z)")
-    if covars is not None:
-        _expect_semidefinite(covars)
-    for c, (viewmat, K) in enumerate(zip(viewmats.tolist(), Ks.tolist(), strict=True)):
+    matrices, intrinsics = (tensors[name].tolist() for name in ("viewmats", "Ks"))
+    for c, (viewmat, K) in enumerate(zip(matrices, intrinsics, strict=True)):
         _check_camera(c, viewmat, K)
-
-
-def _surely_finite(tensor: Tensor) -> bool:
-    """A quick look at a few numbers on the CPU: one that is not finite never leaves the sum of squares finite."""
-    if tensor.numel() > SMALL_SUM:
-        return False
-    array = tensor.numpy()
-    return math.isfinite(np.vdot(array, array))
-
-
-def _shortest(quats: Tensor) -> Tensor:
-    """The largest entry of the quaternion where that is smallest."""
-    return torch.linalg.vector_norm(quats, float("inf"), dim=1).amin()
 
 
 def _check_camera(c: int, viewmat: list[list[float]], K: list[list[float]]) -> None:
@@ -197,6 +217,7 @@ def _expect_semidefinite(covars: Tensor) -> None:
     smallest = torch.stack(minors).amin(dim=0)
     bad = ~(smallest >= -SEMIDEFINITE_SLACK)
     if bad.any():
+        expect_finite(OWNER, "covars", covars)
         first = int(bad.nonzero()[0])
         value = float(torch.linalg.eigvalsh(a[first])[0])
         raise InputError(

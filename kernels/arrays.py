@@ -197,6 +197,11 @@ def fill_from_numpy(array: ti.Ndarray, values: np.ndarray) -> None:
     array.from_numpy(np.ascontiguousarray(values, dtype=ti.lang.util.to_numpy_type(array.dtype)))
 
 
+def to_numpy(array) -> np.ndarray:
+    """The values of an array, whoever made it."""
+    return array.to_numpy() if hasattr(array, "to_numpy") else array.cpu().numpy()
+
+
 @prepared
 @ti.kernel
 def copy(source: ti.types.ndarray(), target: ti.types.ndarray()):

@@ -15,11 +15,20 @@ from taichi.lang._ndarray import Ndarray
 from taichi.lang.kernel_impl import Kernel, template
 
 
+_tensor_type: type | tuple = ()
+
+
+def take_tensors_of(tensor_type: type) -> None:
+    """From now on kernels take tensors of another library as arrays; they are contiguous and on the kernels' device."""
+    global _tensor_type
+    _tensor_type = tensor_type
+
+
 def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     """The same kernel, quicker to launch: ``@prepared`` above ``@ti.kernel``.
 
-    All its arguments are ``ti.ndarray``s, arrays that a lender made (kernels/arrays.py), numbers or template values,
-    given by position, and it returns nothing. Under a tape that records it, in debug mode, and given anything else,
+    All its arguments are ``ti.ndarray``s, tensors (``take_tensors_of``), arrays that a lender made (kernels/arrays.py),
+    numbers or template values, given by position, and it returns nothing. Under a tape that records it, in debug mode, and given anything else,
     Taichi's own call does the work.
     """
     primal: Kernel = kernel._primal  # type: ignore[attr-defined]
@@ -51,6 +60,8 @@ def _type(argument) -> str | tuple | type | None:
     number = type(argument)
     if number is int or number is float:
         return number
+    if isinstance(argument, _tensor_type):
+        return argument.dtype, argument.ndim
     kind = getattr(argument, "kind", None)
     if kind is not None:
         return kind
@@ -61,6 +72,8 @@ def _type(argument) -> str | tuple | type | None:
 
 def _unwrapped(argument):
     """What Taichi itself takes for an argument."""
+    if isinstance(argument, _tensor_type):
+        return argument.detach()  # one that requires gradients would be compiled for apart
     return argument.tensor.view(argument.shape) if hasattr(argument, "tensor") else argument
 
 
@@ -73,42 +86,46 @@ class _Plan:
         self.program = weakref.ref(program)
         self._new_context = compiled.make_launch_context
         self._code = program.compile_kernel(program.config(), program.get_device_caps(), compiled)
+        self._tensors: list[tuple[int, tuple[int]]] = []
         self._lent: list[tuple[int, tuple[int]]] = []
-        self._others: list[tuple[int, tuple[int], Callable]] = []
+        self._integers: list[tuple[int, tuple[int]]] = []
+        self._reals: list[tuple[int, tuple[int]]] = []
+        self._arrays: list[tuple[int, tuple[int]]] = []
         slot = 0  # Taichi counts the arguments that are not compiled in
         for place, (value, argument) in enumerate(zip(arguments, primal.arguments, strict=True)):
             if isinstance(argument.annotation, template):
                 continue
-            if hasattr(value, "tensor"):
+            if isinstance(value, _tensor_type):
+                self._tensors.append((place, (slot,)))
+            elif hasattr(value, "tensor"):
                 self._lent.append((place, (slot,)))
+            elif isinstance(value, Ndarray):
+                self._arrays.append((place, (slot,)))
             else:
-                self._others.append((place, (slot,), _SETTERS[_kind(value, argument.annotation)]))
+                real = argument.annotation in (ti.f16, ti.f32, ti.f64) or argument.annotation is float
+                (self._reals if real else self._integers).append((place, (slot,)))
             slot += 1
 
     def launch(self, program, arguments: tuple) -> None:
         """Hand the arguments over and go. (A context is good for one launch: CUDA's replaces its own pointers.)"""
         context = self._new_context()
         lend = context.set_arg_external_array_with_shape
+        for place, slot in self._tensors:
+            tensor = arguments[place]
+            lend(slot, tensor.data_ptr(), tensor.nbytes, tensor.shape, 0)
         for place, slot in self._lent:
             array = arguments[place]
             tensor = array.values if array.values is not None else array.tensor
             lend(slot, tensor.data_ptr(), array.bytes, array.shape, 0)
-        for place, slot, setter in self._others:
-            setter(context, slot, arguments[place])
+        set_integer, set_real = context.set_arg_int, context.set_arg_float
+        for place, slot in self._integers:
+            set_integer(slot, arguments[place])
+        for place, slot in self._reals:
+            set_real(slot, float(arguments[place]))
+        for place, slot in self._arrays:
+            array = arguments[place]
+            if array.grad is None:
+                context.set_arg_ndarray(slot, array.arr)
+            else:
+                context.set_arg_ndarray_with_grad(slot, array.arr, array.grad.arr)
         program.launch_kernel(self._code, context)
-
-
-def _kind(value, annotation) -> str:
-    if isinstance(value, Ndarray):
-        return "array" if value.grad is None else "array with gradient"
-    return "real" if annotation in (ti.f16, ti.f32, ti.f64) or annotation is float else "integer"
-
-
-_SETTERS: dict[str, Callable] = {
-    "array": lambda context, index, array: context.set_arg_ndarray(index, array.arr),
-    "array with gradient": lambda context, index, array: context.set_arg_ndarray_with_grad(
-        index, array.arr, array.grad.arr
-    ),
-    "integer": lambda context, index, number: context.set_arg_int(index, number),
-    "real": lambda context, index, number: context.set_arg_float(index, float(number)),
-}

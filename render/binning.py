@@ -13,7 +13,7 @@ import numpy as np
 import taichi as ti
 
 from configs.errors import InputError
-from kernels.arrays import int_array, int_scratch_array
+from kernels.arrays import int_array, int_scratch_array, to_numpy
 from kernels.launch import prepared
 from kernels.sort import MAX_INT, radix_sort, run_starts, running_sums
 from render.blending import conic_at, cutoff_exponent, mean_at, meets, ridges
@@ -93,7 +93,7 @@ def _expect_room(entries: int, counts: ti.Ndarray, available: Callable[[], int |
     memory = available()
     if entries < MAX_INT and (memory is None or needed <= memory):
         return
-    exact = int(counts.to_numpy().sum(dtype=np.int64))
+    exact = int(to_numpy(counts).sum(dtype=np.int64))
     room = "" if memory is None else f", of which {memory / 2**30:.2f} GiB are available"
     raise InputError(
         f"rasterization: Gaussians meet tiles {exact} times, which takes {exact * ENTRY_BYTES / 2**30:.2f} GiB{room}; "

@@ -14,7 +14,7 @@ loss's derivative by the pixel's colour and T_i recovered by division:
 One running number for each pixel, whatever the number of channels.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import taichi as ti
 
@@ -45,6 +45,7 @@ class Compositing:
     Args:
         colors_per_camera: whether ``colors`` has a row for each camera or one for all.
         projection: share its outputs, so that a tape leads from the image to the world; else they are new arrays.
+        inputs: arrays to read instead: radii, means2d, depths, conics, opacities2d, colors, backgrounds.
         absgrad: also sum the absolute gradients of ``means2d`` over the pixels.
         available: says how many bytes the tile lists may take; more is an error. None: no limit.
         depth: the image's channel after the colours: ``none``, ``accumulated`` or ``expected``.
@@ -63,6 +64,7 @@ class Compositing:
         tile_size: int = TILE_SIZE,
         colors_per_camera: bool = False,
         projection: Projection | None = None,
+        inputs: Sequence | None = None,
         needs_grad: bool = True,
         absgrad: bool = False,
         available: Callable[[], int | None] = lambda: None,
@@ -74,11 +76,10 @@ class Compositing:
         self.tile_size, self.absgrad, self.available = tile_size, absgrad, available
         self.background_grad, self.threads = background_grad, threads or best_threads(tile_size, channels)
         self.color_stride, self.depth_kind = int(colors_per_camera), DEPTHS.index(depth)
-        self._take_or_make_inputs(projection, needs_grad)
-        self.colors = real_array(cameras if colors_per_camera else 1, n, channels, needs_grad=needs_grad)
-        """[C or 1, N, channels]."""
-        self.backgrounds = real_array(cameras, channels, needs_grad=needs_grad)
-        """Colour behind everything [C, channels]."""
+        if inputs is None:
+            self._take_or_make_inputs(projection, needs_grad)
+        else:
+            self.radii, self.means2d, self.depths, self.conics, self.opacities2d, self.colors, self.backgrounds = inputs
         self.image = scratch_array(cameras, height, width, channels + (depth != "none"), needs_grad=needs_grad)
         """[C, height, width, channels], and the depth if there is one, unit length."""
         self.alphas = scratch_array(cameras, height, width, needs_grad=needs_grad)
@@ -104,6 +105,10 @@ class Compositing:
         else:
             self.radii, self.means2d, self.depths = projection.radii, projection.means2d, projection.depths
             self.conics, self.opacities2d = projection.conics, projection.opacities2d
+        self.colors = real_array(cameras if self.color_stride else 1, n, self.channels, needs_grad=needs_grad)
+        """[C or 1, N, channels]."""
+        self.backgrounds = real_array(cameras, self.channels, needs_grad=needs_grad)
+        """Colour behind everything [C, channels]."""
 
 
 def best_threads(tile_size: int, channels: int) -> str:
@@ -134,36 +139,44 @@ def composite(b: Compositing) -> None:
 @ti.ad.grad_for(composite)
 def composite_grad(b: Compositing) -> None:
     """Add to the gradients of ``means2d``, ``conics``, ``depths``, ``opacities2d``, ``colors``, ``backgrounds``."""
+    gradients = [array.grad for array in (b.means2d, b.conics, b.depths, b.opacities2d, b.colors)]
+    if b.threads == "block" and not b.background_grad:
+        claim_untouched([b.backgrounds.grad])  # it is left alone
+    # Where there are no absolute gradients, an array that is left alone stands in their place.
+    absolute = b.means2d.grad if b.means2d_abs is None else b.means2d_abs
+    untouched = adjoint_overwrites(b) and claim_untouched([*gradients, absolute])
+    composite_adjoint(b, (b.image.grad, b.alphas.grad), gradients, b.backgrounds.grad, absolute, untouched)
+
+
+def adjoint_overwrites(b: Compositing) -> bool:
+    """Whether the adjoint can start from gradients that hold arbitrary values."""
+    return b.threads == "block"
+
+
+def composite_adjoint(b: Compositing, bars, gradients, backgrounds_bar, means2d_abs, untouched: bool) -> None:
+    """The same into arrays of the caller's.
+
+    Args:
+        bars: gradients of ``image`` and ``alphas``.
+        gradients: of ``means2d``, ``conics``, ``depths``, ``opacities2d``, ``colors``; ``untouched``: whatever they and
+            ``means2d_abs`` hold, it is overwritten (see ``adjoint_overwrites``).
+        backgrounds_bar: that of ``backgrounds``, which is added to.
+    """
     gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
     rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids, b.transmittances, b.stops, b.depth_map)
-    outputs = (b.image.grad, b.alphas.grad)
-    inputs = tuple(array.grad for array in (*gaussians, b.colors))
     sizes = (b.channels, b.depth_kind, b.color_stride, b.tile_size, b.tiles.columns, b.tiles.rows)
     if b.threads == "tile":
-        inputs += (b.backgrounds.grad, _absolute_grad(b))
         tiles = b.cameras * b.tiles.rows * b.tiles.columns
         scratch = (scratch_array(b.cameras, b.height, b.width, 3), scratch_array(tiles, b.channels))
-        composite_by_tile_grad(*gaussians, b.radii, *rest, *outputs, *inputs, *scratch, *sizes, b.absgrad)
+        sums = (*gradients, backgrounds_bar, means2d_abs, *scratch)
+        composite_by_tile_grad(*gaussians, b.radii, *rest, *bars, *sums, *sizes, b.absgrad)
     elif b.threads == "pixel":
-        inputs += (b.backgrounds.grad, _absolute_grad(b))
-        composite_by_pixel_grad(*gaussians, *rest, *outputs, *inputs, *sizes, b.absgrad, b.background_grad)
+        sums = (*gradients, backgrounds_bar, means2d_abs)
+        composite_by_pixel_grad(*gaussians, *rest, *bars, *sums, *sizes, b.absgrad, b.background_grad)
     else:
-        _composite_by_block_grad(b, gaussians, rest, outputs)
-
-
-def _absolute_grad(b: Compositing):
-    """``means2d_abs``, or an array that is left alone in its place."""
-    return b.means2d.grad if b.means2d_abs is None else b.means2d_abs
-
-
-def _composite_by_block_grad(b: Compositing, gaussians, rest, outputs) -> None:
-    records = real_array(b.cameras * b.n, record_size(b.channels, b.absgrad))
-    if not b.background_grad:
-        claim_untouched([b.backgrounds.grad])  # it is left alone
-    layout = (b.depth_kind, b.color_stride, b.tiles.columns, b.tiles.rows, b.background_grad)
-    kind = (b.channels, b.absgrad)
-    composite_by_block_grad(*kind, *gaussians, *rest, *outputs, b.backgrounds.grad, records, *layout)
-    rows = [b.means2d.grad, b.conics.grad, b.depths.grad, b.opacities2d.grad, b.colors.grad, _absolute_grad(b)]
-    untouched = claim_untouched(rows)
-    sizes = (b.cameras, b.n, b.color_stride)
-    share_out_records(*kind, untouched, records, b.radii, b.conics, b.opacities2d, *rows, *sizes)
+        records, kind = real_array(b.cameras * b.n, record_size(b.channels, b.absgrad)), (b.channels, b.absgrad)
+        layout = (b.depth_kind, b.color_stride, b.tiles.columns, b.tiles.rows, b.background_grad)
+        composite_by_block_grad(*kind, *gaussians, *rest, *bars, backgrounds_bar, records, *layout)
+        counts = (b.cameras, b.n, b.color_stride)
+        sums = (*gradients, means2d_abs)
+        share_out_records(*kind, untouched, records, b.radii, b.conics, b.opacities2d, *sums, *counts)

@@ -11,6 +11,7 @@ the centres and is left out of J. Antialiased, the opacity is multiplied by
 sqrt(det(Σ2 - eps2d I) / det Σ2) (Yu et al., "Mip-Splatting", CVPR 2024). OpenCV's cameras: x right, y down, z forward.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import taichi as ti
@@ -52,6 +53,7 @@ class Projection:
     Args:
         by_axes: whether the Gaussians are given by ``quats`` and ``scales`` (render/covariance.py), not ``covars``.
         camera_grad: whether the adjoint adds to the gradients of ``viewmats`` and ``Ks``.
+        inputs: arrays to read instead of new ones: means, quats and scales or covars, opacities, viewmats, Ks.
     """
 
     def __init__(
@@ -62,25 +64,15 @@ class Projection:
         needs_grad: bool = True,
         camera_grad: bool = True,
         by_axes: bool = False,
+        inputs: Sequence | None = None,
     ):
         self.by_axes = by_axes
         self.cameras, self.n, self.settings, self.camera_grad = cameras, n, settings, camera_grad
-        self.means = real_array(n, 3, needs_grad=needs_grad)
-        """Centres in the world. Unit: length."""
-        if by_axes:
-            self.quats = real_array(n, 4, needs_grad=needs_grad)
-            """Rotations (w, x, y, z), of any length but 0."""
-            self.scales = real_array(n, 3, needs_grad=needs_grad)
-            """Standard deviations along the rotated axes. Unit: length."""
+        if inputs is None:
+            self._make_inputs(needs_grad)
         else:
-            self.covars = real_array(n, 3, 3, needs_grad=needs_grad)
-            """Covariances in the world; only the symmetric part counts. Unit: length²."""
-        self.opacities = real_array(n, needs_grad=needs_grad)
-        """In [0, 1]."""
-        self.viewmats = real_array(cameras, 4, 4, needs_grad=needs_grad)
-        """World to camera, column vectors."""
-        self.Ks = real_array(cameras, 3, 3, needs_grad=needs_grad)
-        """Pinhole intrinsics. Unit: pixel."""
+            self.means, *shapes, self.opacities, self.viewmats, self.Ks = inputs
+            self.shapes = (*shapes, *shapes)[:2]
         self.radii = int_scratch_array(cameras, n, 2)
         """Half the box that holds all of a Gaussian that can be seen; 0 where it is left out. Unit: pixel."""
         self.means2d = scratch_array(cameras, n, 2, needs_grad=needs_grad)
@@ -92,10 +84,27 @@ class Projection:
         self.opacities2d = scratch_array(cameras, n, needs_grad=needs_grad)
         """Opacities as the image shows them: lowered if antialiased."""
 
-    @property
-    def shapes(self) -> tuple[ti.Ndarray, ti.Ndarray]:
-        """What gives the Gaussians their shapes, as two arguments of the kernels."""
-        return (self.quats, self.scales) if self.by_axes else (self.covars, self.covars)
+    def _make_inputs(self, needs_grad: bool) -> None:
+        cameras, n = self.cameras, self.n
+        self.means = real_array(n, 3, needs_grad=needs_grad)
+        """Centres in the world. Unit: length."""
+        if self.by_axes:
+            self.quats = real_array(n, 4, needs_grad=needs_grad)
+            """Rotations (w, x, y, z), of any length but 0."""
+            self.scales = real_array(n, 3, needs_grad=needs_grad)
+            """Standard deviations along the rotated axes. Unit: length."""
+            self.shapes = (self.quats, self.scales)
+            """What gives the Gaussians their shapes, as two arguments of the kernels."""
+        else:
+            self.covars = real_array(n, 3, 3, needs_grad=needs_grad)
+            """Covariances in the world; only the symmetric part counts. Unit: length²."""
+            self.shapes = (self.covars, self.covars)
+        self.opacities = real_array(n, needs_grad=needs_grad)
+        """In [0, 1]."""
+        self.viewmats = real_array(cameras, 4, 4, needs_grad=needs_grad)
+        """World to camera, column vectors."""
+        self.Ks = real_array(cameras, 3, 3, needs_grad=needs_grad)
+        """Pinhole intrinsics. Unit: pixel."""
 
 
 @ti.ad.grad_replaced

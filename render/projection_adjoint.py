@@ -28,17 +28,27 @@ from render.projection import Projection, compensation, project, world_covarianc
 @ti.ad.grad_for(project)
 def project_grad(b: Projection) -> None:
     """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what the outputs' say."""
-    s = b.settings
-    inputs = (b.means, *b.shapes, b.opacities, b.viewmats, b.Ks, b.radii)
-    outputs = (b.means2d.grad, b.depths.grad, b.conics.grad, b.opacities2d.grad)
     rows = [array.grad for array in (b.means, *b.shapes, b.opacities)]
     cameras = (b.viewmats.grad, b.Ks.grad)
     if not b.camera_grad:
         claim_untouched(cameras)  # they are left alone
+    bars = (b.means2d.grad, b.depths.grad, b.conics.grad, b.opacities2d.grad)
+    project_adjoint(b, bars, rows, cameras, claim_untouched(rows))
+
+
+def project_adjoint(b: Projection, bars, rows, cameras, untouched: bool) -> None:
+    """The same into arrays of the caller's.
+
+    Args:
+        bars: gradients of ``means2d``, ``depths``, ``conics``, ``opacities2d``.
+        rows: of ``means``, the two ``shapes``, ``opacities``; ``untouched``: whatever they hold, it is overwritten.
+        cameras: of ``viewmats``, ``Ks``; they are added to, if ``b.camera_grad``.
+    """
+    s = b.settings
+    inputs = (b.means, *b.shapes, b.opacities, b.viewmats, b.Ks, b.radii)
     limits = (s.width, s.height, s.eps2d, s.antialiased, b.camera_grad)
-    kind = (CAMERA_MODELS.index(s.camera_model), b.by_axes, claim_untouched(rows))
-    blocks = camera_blocks(b.n, b.camera_grad)
-    _project_grad(*kind, b.cameras, b.n, *inputs, *outputs, *rows, *cameras, *limits, *blocks)
+    kind, blocks = (CAMERA_MODELS.index(s.camera_model), b.by_axes, untouched), camera_blocks(b.n, b.camera_grad)
+    _project_grad(*kind, b.cameras, b.n, *inputs, *bars, *rows, *cameras, *limits, *blocks)
 
 
 def camera_blocks(n: int, camera_grad: bool) -> tuple[int, int, int, int]:
