@@ -160,7 +160,7 @@ class _Composite(torch.autograd.Function):
             if b.absgrad:
                 means2d.absgrad = take(absolute, means2d.shape, device)
             rows = [rows[0], rows[2], rows[1], *rows[3:], backgrounds_bar]
-            tensors = (means2d, depths, conics, opacities, colors, backgrounds)
-            needed = zip(rows, tensors, ctx.needs_input_grad[2:], strict=True)
+            given = (means2d, depths, conics, opacities, colors, backgrounds)
+            needed = zip(rows, given, ctx.needs_input_grad[2:], strict=True)
             gradients = [take(array, tensor.shape, device) if need else None for array, tensor, need in needed]
         return None, None, *gradients

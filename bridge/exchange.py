@@ -22,9 +22,9 @@ def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
 
 
 def put(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor | ti.Ndarray:
-    """What kernels read in a tensor's place, in a shape that differs by extents of 1: within ``launches(tensors=True)``.
+    """What kernels read in a tensor's place, in a shape that differs by extents of 1.
 
-    The tensor itself where its type, device and layout allow.
+    Within ``launches(tensors=True)``; the tensor itself where its type, device and layout allow.
     """
     memory = lender()
     if memory is None:

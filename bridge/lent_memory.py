@@ -7,6 +7,7 @@ Taichi launches on the default stream of CUDA; another stream of torch's is made
 import functools
 import weakref
 from math import prod
+from typing import Any
 
 import taichi as ti
 import torch
@@ -124,7 +125,7 @@ class TorchMemory:
         if self.program() is not program:
             self.program = weakref.ref(program)
 
-    def array(self, dtype, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> TorchArray:
+    def array(self, dtype, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> Any:
         return TorchArray(dtype, shape, self, zeroed, needs_grad)
 
     def sorts(self, n: int) -> bool:
@@ -133,7 +134,8 @@ class TorchMemory:
 
     def radix_sort(self, keys: TorchArray, values: TorchArray | None, bits: int) -> tuple[TorchArray, TorchArray]:
         """See kernels/sort.py; ``keys`` and ``values`` are left as they are."""
-        return tuple(map(self._adopted, _sorted(keys.tensor, None if values is None else values.tensor, bits)))
+        ordered, order = _sorted(keys.tensor, None if values is None else values.tensor, bits)
+        return self._adopted(ordered), self._adopted(order)
 
     def running_sums(self, values: TorchArray, order: TorchArray) -> TorchArray:
         """See kernels/sort.py."""

@@ -141,9 +141,8 @@ class _Project(torch.autograd.Function):
             b = Projection(c, n, settings, False, camera_grad, by_axes, inputs)
             project(b)
             radii = take(b.radii, (c, n, 2), device)
-            outputs = (b.means2d, b.depths, b.conics, b.opacities2d)
-            shapes = ((c, n, 2), (c, n), (c, n, 3), (c, n))
-            outputs = [take(array, shape, device) for array, shape in zip(outputs, shapes, strict=True)]
+            arrays = (b.means2d, b.depths, b.conics, b.opacities2d)
+            outputs = [take(array, shape, device) for array, shape in zip(arrays, _shapes(c, n), strict=True)]
         b.means2d = b.depths = b.conics = b.opacities2d = None  # the adjoint does without: no circle of references
         ctx.mark_non_differentiable(radii)
         ctx.set_materialize_grads(False)
@@ -158,11 +157,15 @@ class _Project(torch.autograd.Function):
         b, device = ctx.stage, radii.device
         expect_runtime(ctx.runtime)
         with launches(tensors=True):
-            shapes = ((b.cameras, b.n, 2), (b.cameras, b.n), (b.cameras, b.n, 3), (b.cameras, b.n))
-            bars = [incoming(bar, shape) for bar, shape in zip(bars, shapes, strict=True)]
+            outputs = [incoming(bar, shape) for bar, shape in zip(bars, _shapes(b.cameras, b.n), strict=True)]
             rows = [scratch_array(*tensor.shape) for tensor in tensors[:-2]]
             cameras = [real_array(*tensor.shape) for tensor in tensors[-2:]]
             twice = rows if b.by_axes else (rows[0], rows[1], rows[1], rows[2])
-            project_adjoint(b, bars, twice, cameras, True)
+            project_adjoint(b, outputs, twice, cameras, True)
             needed = zip((*rows, *cameras), tensors, ctx.needs_input_grad[1:], strict=True)
             return None, *[take(array, tensor.shape, device) if need else None for array, tensor, need in needed]
+
+
+def _shapes(c: int, n: int) -> tuple[tuple[int, ...], ...]:
+    """Of means2d, depths, conics, opacities."""
+    return (c, n, 2), (c, n), (c, n, 3), (c, n)

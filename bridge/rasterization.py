@@ -147,7 +147,7 @@ def rasterization(
     colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)
     values = dict(means=means, opacities=opacities, covars=covars, colors=colors, backgrounds=backgrounds)
     shapes = dict(quats=None, scales=None) if covars is not None else dict(quats=quats, scales=scales)
-    values = ValueCheck(dict(**values, **shapes, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks))
+    value_check = ValueCheck(dict(**values, **shapes, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks))
     check_memory(cameras, n, height, width, colors, torch.is_grad_enabled())
     if covars is not None:
         quats = scales = None
@@ -164,9 +164,9 @@ def rasterization(
     try:
         image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
     except InputError:
-        values.expect_right(wait=True)  # then that is why
+        value_check.expect_right(wait=True)  # then that is why
         raise
-    values.expect_right()
+    value_check.expect_right()
     meta = make_meta(projected, lists, width, height, tile_size)
     if return_normals:
         image, meta["normals"] = _split_normals(image, 0 if view.depth == "none" else 1)

@@ -2,6 +2,7 @@
 
 import math
 import numbers
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -129,7 +130,7 @@ class ValueCheck:
         tensors: by the names of ``rasterization``, all of them, None where there is none.
     """
 
-    def __init__(self, tensors: dict[str, Tensor | None]):
+    def __init__(self, tensors: dict[str, Any]):
         self._tensors, self._faults = tensors, None
         means, covars = tensors["means"], tensors["covars"]
         if covars is not None:
@@ -167,8 +168,8 @@ def _kernels_read(tensors: list[Tensor]) -> bool:
     return all(tensor.device.type == runtime.backend and tensor.dtype == runtime.dtype for tensor in tensors)
 
 
-def check_values(tensors: dict[str, Tensor | None]) -> None:
-    """Raise for the first of the tensors, by name, that is not finite, for quaternions of length 0 and false cameras."""
+def check_values(tensors: dict[str, Any]) -> None:
+    """Raise for the first tensor, by name, that is not finite, for quaternions of length 0 and for false cameras."""
     for name, tensor in tensors.items():
         if tensor is not None:
             expect_finite(OWNER, name, tensor)

@@ -8,14 +8,14 @@ pointers and numbers. Nothing is kept alive between launches but the compiled ke
 import functools
 import weakref
 from collections.abc import Callable
+from typing import Any
 
 import taichi as ti
 from taichi.lang import impl
 from taichi.lang._ndarray import Ndarray
 from taichi.lang.kernel_impl import Kernel, template
 
-
-_tensor_type: type | tuple = ()
+_tensor_type: Any = ()
 
 
 def take_tensors_of(tensor_type: type) -> None:
@@ -27,9 +27,9 @@ def take_tensors_of(tensor_type: type) -> None:
 def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     """The same kernel, quicker to launch: ``@prepared`` above ``@ti.kernel``.
 
-    All its arguments are ``ti.ndarray``s, tensors (``take_tensors_of``), arrays that a lender made (kernels/arrays.py),
-    numbers or template values, given by position, and it returns nothing. Under a tape that records it, in debug mode, and given anything else,
-    Taichi's own call does the work.
+    All its arguments are ``ti.ndarray``s, tensors (``take_tensors_of``), arrays that a lender made
+    (kernels/arrays.py), numbers or template values, given by position, and it returns nothing. Under a tape that
+    records it, in debug mode, and given anything else, Taichi's own call does the work.
     """
     primal: Kernel = kernel._primal  # type: ignore[attr-defined]
     plans: dict[tuple, _Plan] = {}
@@ -55,7 +55,7 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     return launch
 
 
-def _type(argument) -> str | tuple | type | None:
+def _type(argument: Any) -> str | tuple | type | None:
     """What a compiled kernel depends on; None for what no plan is made for."""
     number = type(argument)
     if number is int or number is float:
@@ -70,7 +70,7 @@ def _type(argument) -> str | tuple | type | None:
     return int if isinstance(argument, bool) else None
 
 
-def _unwrapped(argument):
+def _unwrapped(argument: Any) -> Any:
     """What Taichi itself takes for an argument."""
     if isinstance(argument, _tensor_type):
         return argument.detach()  # one that requires gradients would be compiled for apart
