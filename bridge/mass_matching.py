@@ -52,13 +52,19 @@ def interpolate_node_mass(x: Tensor, node_mass: Tensor, config: MPMConfig) -> Te
 
 
 def mass_matching_loss(
-    x: Tensor, mass: Tensor, target_mass: Tensor, config: MPMConfig, outside_weight: float = 1.0
+    x: Tensor,
+    mass: Tensor,
+    target_mass: Tensor,
+    config: MPMConfig,
+    outside_weight: float = 1.0,
+    excess_weight: float = 1.0,
 ) -> Tensor:
     """Logarithmic difference of nodal masses, summed over all nodes (Xu et al., TVCG 2025; docs/method.md).
 
     Args:
         x: positions [N, 3]. mass: [N]. target_mass: nodal mass [nx, ny, nz] of the target.
         outside_weight: weight of nodes that the target leaves empty.
+        excess_weight: weight of those of the target's nodes that hold more than it does.
 
     Returns:
         0-d tensor; gradients to ``x`` and ``mass`` are those of this very value.
@@ -67,16 +73,17 @@ def mass_matching_loss(
     expect_shape("mass_matching_loss", "x", x, ("N", 3))
     expect_shape("mass_matching_loss", "mass", mass, (x.shape[0],))
     expect_shape("mass_matching_loss", "target_mass", target_mass, tuple(config.grid.size))
-    if outside_weight < 0:
-        raise InputError(f"mass_matching_loss: outside_weight is {outside_weight}; expected at least 0")
-    return _MassMatching.apply(x, mass, target_mass, config, outside_weight)
+    for name, weight in (("outside_weight", outside_weight), ("excess_weight", excess_weight)):
+        if weight < 0:
+            raise InputError(f"mass_matching_loss: {name} is {weight}; expected at least 0")
+    return _MassMatching.apply(x, mass, target_mass, config, outside_weight, excess_weight)
 
 
 class _MassMatching(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, mass, target_mass, config, outside_weight):
+    def forward(ctx, x, mass, target_mass, config, outside_weight, excess_weight):
         with launch_lock:
-            buffers = MassLoss(config.grid, config.kernel, x.shape[0], outside_weight)
+            buffers = MassLoss(config.grid, config.kernel, x.shape[0], outside_weight, excess_weight)
             load(x, buffers.x)
             load(mass, buffers.mass)
             load(target_mass, buffers.target)
@@ -97,4 +104,4 @@ class _MassMatching(torch.autograd.Function):
             _mass_loss_grad(b)
             x_bar = to_torch(b.x.grad, (b.n, 3), loss_bar.device)
             mass_bar = to_torch(b.mass.grad, (b.n,), loss_bar.device)
-        return x_bar, mass_bar, None, None, None
+        return x_bar, mass_bar, None, None, None, None

@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from typing import Annotated, Literal
 
-from configs.base import NonNegative, Positive, Section
+from pydantic import Field
+
+from configs.base import Integer, NonNegative, Positive, Section
 
 
 class TermConfig(Section):
@@ -40,6 +42,19 @@ class MassConfig(TermConfig):
     Unit: none."""
     outside_weight: NonNegative = 1.0
     """Weight of grid nodes that the target leaves empty. Unit: none."""
+    excess_weight: NonNegative = 1.0
+    """Weight of those of the target's nodes that hold more than it does. Below 1, filling the target everywhere counts
+    more than an even filling: what the centre of mass does not allow there is heaped up somewhere. Unit: none."""
+
+
+class FineMassConfig(MassConfig):
+    """Mass matching on a finer grid, which sees voids and heaps smaller than the solver's cells, as a mean over these:
+    divided by the number of fine cells in one."""
+
+    weight: NonNegative = 0.0
+    """Factor of the term. Unit: none."""
+    refinement: Annotated[Integer, Field(ge=2, le=4)] = 2
+    """Fine cells along the side of one of the solver's. Unit: none."""
 
 
 class SilhouetteConfig(TermConfig):
@@ -107,6 +122,8 @@ class LossConfig(Section):
 
     mass: MassConfig = MassConfig()
     """Mass matching on the grid."""
+    fine_mass: FineMassConfig = FineMassConfig()
+    """Mass matching below the grid's spacing."""
     silhouette: SilhouetteConfig = SilhouetteConfig()
     """Matching of the rendered alpha."""
     depth: DepthConfig = DepthConfig()
@@ -141,6 +158,12 @@ class LossConfig(Section):
     (PCGrad, Yu et al. 2020); the step still has to lower the whole objective."""
     render_gradient: Literal["both", "x", "F"] = "both"
     """Through which part of the end state the image terms act: positions, deformations, or both."""
+
+    def mass_terms(self) -> Iterator[tuple[str, MassConfig]]:
+        """The mass matchings among ``terms``."""
+        for name, term in self.terms():
+            if isinstance(term, MassConfig):
+                yield name, term
 
     def terms(self) -> Iterator[tuple[str, TermConfig]]:
         """Those that count, by name."""

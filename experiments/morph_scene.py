@@ -12,6 +12,7 @@ from bridge.runtime import current
 from configs.errors import InputError
 from configs.mesh import MeshConfig
 from configs.morph import MorphConfig
+from configs.mpm import MPMConfig
 from experiments.camera_views import perspective_views
 from experiments.mesh_image import rasterize_mesh
 from experiments.metrics import sample_faces
@@ -24,6 +25,18 @@ from mpm.placement import Mesh, place_mesh
 
 SURFACE_POINTS = 4096
 """Points of the target's surface with which Gaussians are aligned."""
+
+
+@dataclass(frozen=True)
+class MassTarget:
+    """What a mass matching compares with."""
+
+    mpm: MPMConfig
+    """The solver's settings, with the grid on which masses are compared."""
+    node_mass: Tensor
+    """Nodal mass [nx, ny, nz] of the target, in the loss's unit."""
+    scale: float
+    """Factor from mass to that unit, in which a full cell holds ``full_cell``."""
 
 
 @dataclass
@@ -40,10 +53,8 @@ class MorphScene:
     """Particles filled directly into the target [P, 3]: the floor of the metrics."""
     target_surface: tuple[np.ndarray, np.ndarray]
     """Points on the target mesh and the unit normals there, [T, 3] each."""
-    target_mass: Tensor
-    """Nodal mass [nx, ny, nz] of the target, scaled to ``loss.mass.full_cell``."""
-    mass_scale: float
-    """Factor from mass to the mass that the loss sees."""
+    target_masses: dict[str, MassTarget]
+    """Those of the mass matchings that count, by their name in ``loss``."""
     views: list[View]
     """Cameras of the image losses."""
     target_alpha: Tensor
@@ -65,7 +76,6 @@ def build_scene(config: MorphConfig) -> MorphScene:
     density = config.mpm.material.density
     spacing, particles = _fill("source", config.source, source_mesh, config, density)
     _, target = _fill("target", config.target, target_mesh, config, density)
-    mass_scale = config.loss.mass.full_cell / (density * config.mpm.grid.spacing**3)
     views = perspective_views(config.cameras, config.render.width, config.render.height)
     given = load_target_images(config)
     expect_one_a_camera(given, len(views))
@@ -77,8 +87,7 @@ def build_scene(config: MorphConfig) -> MorphScene:
         target_mesh=target_mesh,
         target_points=target.x.double().numpy(),
         target_surface=_surface_points(*target_mesh, config.seed),
-        target_mass=rasterize_particle_mass(target.x, target.mass * mass_scale, config.mpm),
-        mass_scale=mass_scale,
+        target_masses={name: _mass_target(name, target, config) for name, _ in config.loss.mass_terms()},
         views=views,
         target_alpha=torch.tensor(given.get("silhouette", np.stack([mask for mask, _ in images])), dtype=real),
         target_depth=torch.tensor(given.get("depth", np.stack([depth for _, depth in images])), dtype=real),
@@ -103,6 +112,16 @@ def _fill(
     spacing = config.mpm.grid.spacing / mesh_config.points_per_cell ** (1 / 3)
     check_fits(f"{role}: the mesh", mesh[0], config.mpm, f"the mesh smaller with {role}.extent")
     return spacing, load_points(mesh, spacing, density, mesh_config.jitter, config.seed)
+
+
+def _mass_target(name: str, target: Particles[Tensor], config: MorphConfig) -> MassTarget:
+    """Of the mass matching of that name, on its grid."""
+    settings, grid = getattr(config.loss, name), config.mpm.grid
+    refinement = getattr(settings, "refinement", 1)
+    spacing, size = grid.spacing / refinement, tuple(refinement * (n - 1) + 1 for n in grid.size)
+    mpm = config.mpm.model_copy(update={"grid": grid.model_copy(update={"spacing": spacing, "size": size})})
+    scale = settings.full_cell / (config.mpm.material.density * spacing**3)
+    return MassTarget(mpm, rasterize_particle_mass(target.x, target.mass * scale, mpm), scale)
 
 
 def _surface_points(vertices: np.ndarray, faces: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:

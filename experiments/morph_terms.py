@@ -50,10 +50,9 @@ class Rollout:
 def physics_terms(r: Rollout, names: Collection[str]) -> Iterator[Term]:
     """Those of ``names`` that look at particles and controls."""
     config, state, spacing = r.config, r.state, r.config.mpm.grid.spacing
-    if "mass" in names:
-        mass = r.scene.particles.mass * r.scene.mass_scale
-        outside = config.loss.mass.outside_weight
-        yield "mass", mass_matching_loss(state.x, mass, r.scene.target_mass, config.mpm, outside_weight=outside)
+    for name in ("mass", "fine_mass"):
+        if name in names:
+            yield name, _mass_term(r, name)
     if "velocity" in names:
         duration = config.optimize.steps * config.mpm.step_dt
         yield "velocity", (state.v * (duration / spacing)).square().sum(dim=1).mean()
@@ -70,6 +69,20 @@ def physics_terms(r: Rollout, names: Collection[str]) -> Iterator[Term]:
         yield "control", control_magnitude(r.controls)
     if "control_change" in names:
         yield "control_change", control_smoothness(r.controls)
+
+
+def _mass_term(r: Rollout, name: str) -> Tensor:
+    """The mass matching of that name in ``loss``."""
+    settings, target = getattr(r.config.loss, name), r.scene.target_masses[name]
+    loss = mass_matching_loss(
+        r.state.x,
+        r.scene.particles.mass * target.scale,
+        target.node_mass,
+        target.mpm,
+        settings.outside_weight,
+        settings.excess_weight,
+    )
+    return loss / getattr(settings, "refinement", 1) ** 3
 
 
 def image_terms(r: Rollout, splats: Splats, neighbours: Tensor | None, names: Collection[str]) -> Iterator[Term]:

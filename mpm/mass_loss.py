@@ -2,9 +2,10 @@
 
 With c_i the particles' mass at node i, t_i the target's and s = (Σ t + ε_s) / (Σ c + ε_s):
 
-    L = Σ_i o_i ½ [log(s c_i + 1 + ε) − log(t_i + 1 + ε)]² + Σ_{s c_i < m} (m − s c_i)²
+    L = Σ_i w_i ½ [log(s c_i + 1 + ε) − log(t_i + 1 + ε)]² + Σ_{s c_i < m} (m − s c_i)²
 
-o_i is ``outside_weight`` where the target is empty, else 1; it stands in the value, so value and gradient agree.
+w_i is ``outside_weight`` where the target is empty, ``excess_weight`` elsewhere where s c_i > t_i, else 1. It stands in
+the value, so value and gradient agree; where s c_i = t_i the term and its slope vanish whatever the weight.
 """
 
 import numpy as np
@@ -30,8 +31,11 @@ MIN_MASS = 1e-3
 class MassLoss:
     """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target [nx, ny, nz]`` -> ``loss [1]``."""
 
-    def __init__(self, grid: GridConfig, kernel: str, n: int, outside_weight: float = 1.0):
-        self.n, self.nodes, self.outside_weight = n, NODES[kernel], float(outside_weight)
+    def __init__(
+        self, grid: GridConfig, kernel: str, n: int, outside_weight: float = 1.0, excess_weight: float = 1.0
+    ):
+        self.n, self.nodes = n, NODES[kernel]
+        self.outside_weight, self.excess_weight = float(outside_weight), float(excess_weight)
         self.x = real_array(n, 3, needs_grad=True)
         self.mass = real_array(n, needs_grad=True)
         self.target = real_array(*grid.size)
@@ -88,7 +92,7 @@ def interpolate_nodes(x: ti.Ndarray, n: int, node_values: ti.Ndarray, constants:
 def mass_loss(b: MassLoss) -> None:
     """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
     rasterize_mass(b.x, b.mass, b.n, b.node_mass, b.constants, b.nodes)
-    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, b.outside_weight, b.loss)
+    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, b.outside_weight, b.excess_weight, b.loss)
 
 
 @ti.ad.grad_for(mass_loss)
@@ -105,6 +109,7 @@ def _compare(
     layers: ti.types.ndarray(ndim=2),
     totals: ti.types.ndarray(ndim=1),
     outside_weight: float,
+    excess_weight: float,
     loss: ti.types.ndarray(ndim=1),
 ):
     # Sums over rows of nodes, then layers, then all: of the same order every time.
@@ -122,7 +127,9 @@ def _compare(
         scale = _mass_scale(totals)
         value, coupling = 0.0, 0.0
         for k in range(node_mass.shape[2]):
-            node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], outside_weight)
+            node_value, slope = _node_loss(
+                scale * node_mass[i, j, k], target[i, j, k], outside_weight, excess_weight
+            )
             value += node_value
             coupling += slope * node_mass[i, j, k]
             node_bar[i, j, k] = scale * slope
@@ -161,12 +168,14 @@ def _mass_scale(totals: ti.template()):
 
 
 @ti.func
-def _node_loss(scaled, target, outside_weight):
+def _node_loss(scaled, target, outside_weight, excess_weight):
     """The node's loss and its derivative with respect to s c_i."""
     difference = ti.log(scaled + LOG_SHIFT) - ti.log(target + LOG_SHIFT)
     weight = 1.0
     if target <= EMPTY:
         weight = outside_weight
+    elif difference > 0.0:
+        weight = excess_weight
     value = 0.5 * weight * difference * difference
     slope = weight * difference / (scaled + LOG_SHIFT)
     if scaled < MIN_MASS:

@@ -30,7 +30,7 @@ from configs.loss import IMAGE_TERMS
 from configs.morph import MorphConfig
 from experiments.morph_episode import at_rest, episode_optimizer, next_start
 from experiments.morph_objective import MorphObjective
-from experiments.morph_scene import MorphScene
+from experiments.morph_scene import MassTarget, MorphScene
 from experiments.outputs import write_json
 from experiments.versions import versions
 from mpm.particles import Particles
@@ -70,7 +70,7 @@ class ReferenceMorph:
     def __init__(self, config: MorphConfig, data: dict[str, np.ndarray]):
         self.config = in_reference_units(config, data["target_mass"].shape)
         self.target_mass = torch.tensor(data["target_mass"], dtype=torch.float32)
-        self.scene = _scene(data, self.target_mass, self.config.loss.mass.full_cell / DENSITY)
+        self.scene = _scene(data, self.target_mass, self.config)
         self.state = at_rest(self.scene.particles.x)
         upsampler = SurfaceUpsampler(self.config.upsample, self.scene.spacing, self.config.render.particle_color)
         self.objective = MorphObjective(self.config, self.scene, DiffMPM(self.config.mpm), upsampler)
@@ -155,9 +155,10 @@ def in_reference_units(config: MorphConfig, nodes: tuple[int, ...]) -> MorphConf
     return config.model_copy(update={"mpm": type(config.mpm).model_validate(settings)})
 
 
-def _scene(data: dict[str, np.ndarray], target_mass: Tensor, mass_scale: float) -> MorphScene:
+def _scene(data: dict[str, np.ndarray], target_mass: Tensor, config: MorphConfig) -> MorphScene:
     """Particles and nodal masses alone; the mass loss and the physics need no more."""
     x, volume = (torch.tensor(data[name], dtype=torch.float32) for name in ("source_x", "source_vol"))
+    scale = config.loss.mass.full_cell / DENSITY
     none, no_image = np.zeros((0, 3)), torch.zeros(0, 1, 1)
     return MorphScene(
         particles=Particles(x, torch.full((len(x),), MASS), volume),
@@ -165,8 +166,7 @@ def _scene(data: dict[str, np.ndarray], target_mass: Tensor, mass_scale: float) 
         target_mesh=(none, none),
         target_points=none,
         target_surface=(none, none),
-        target_mass=target_mass * mass_scale,
-        mass_scale=mass_scale,
+        target_masses={"mass": MassTarget(config.mpm, target_mass * scale, scale)},
         views=[],
         target_alpha=no_image,
         target_depth=no_image,
@@ -207,7 +207,7 @@ def _run(args: argparse.Namespace) -> None:
     config = load_config(args.preset, args.set)
     if (
         not isinstance(config, MorphConfig)
-        or any(name in IMAGE_TERMS for name, _ in config.loss.terms())
+        or any(name in (*IMAGE_TERMS, "fine_mass") for name, _ in config.loss.terms())
         or not config.loss.mass.weight
     ):
         raise InputError(f"{args.preset}: expected a morph by mass and without images")

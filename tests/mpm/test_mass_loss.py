@@ -19,17 +19,14 @@ def _case(kernel, x=None):
 
 
 @pytest.mark.parametrize("kernel", ["quadratic", "cubic"])
-@pytest.mark.parametrize("outside_weight", [1.0, 5.0])
-def test_value_and_gradient(kernel, outside_weight):
+@pytest.mark.parametrize("weights", [(1.0, 1.0), (5.0, 1.0), (0.3, 0.1)])
+def test_value_and_gradient(kernel, weights):
     config, inputs, target = _case(kernel)
 
     def loss(x, mass):
-        return mass_matching_loss(x, mass, target, config, outside_weight)
+        return mass_matching_loss(x, mass, target, config, *weights)
 
-    value = loss(**inputs)
-    torch.testing.assert_close(
-        value, twin.mass_loss(**inputs, target=target, config=config, outside_weight=outside_weight)
-    )
+    torch.testing.assert_close(loss(**inputs), twin.mass_loss(*inputs.values(), target, config, *weights))
     for name in inputs:
         assert directional_error(loss, inputs, name) <= 1e-6, name
 

@@ -193,12 +193,15 @@ def trace(m) -> torch.Tensor:
     return m.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
-def mass_loss(x, mass, target, config: MPMConfig, outside_weight: float = 1.0) -> torch.Tensor:
+def mass_loss(
+    x, mass, target, config: MPMConfig, outside_weight: float = 1.0, excess_weight: float = 1.0
+) -> torch.Tensor:
     """The mass-matching loss of docs/method.md."""
     c = (weights(x, node_positions(config, x.dtype), config) * mass[:, None]).sum(0)
     t = target.reshape(-1)
     scaled = c * (t.sum() + 1e-6) / (c.sum() + 1e-6)
     shift = 1 + 1e-4
-    outside = torch.where(t <= 1e-12, outside_weight, 1.0)
-    log_term = 0.5 * outside * (torch.log(scaled + shift) - torch.log(t + shift)) ** 2
+    outside, excess = torch.full_like(t, outside_weight), torch.where(scaled > t, excess_weight, 1.0)
+    weight = torch.where(t <= 1e-12, outside, excess)
+    log_term = 0.5 * weight * (torch.log(scaled + shift) - torch.log(t + shift)) ** 2
     return (log_term + (1e-3 - scaled).clamp_min(0) ** 2).sum()
