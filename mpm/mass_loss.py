@@ -31,9 +31,7 @@ MIN_MASS = 1e-3
 class MassLoss:
     """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target [nx, ny, nz]`` -> ``loss [1]``."""
 
-    def __init__(
-        self, grid: GridConfig, kernel: str, n: int, outside_weight: float = 1.0, excess_weight: float = 1.0
-    ):
+    def __init__(self, grid: GridConfig, kernel: str, n: int, outside_weight: float = 1.0, excess_weight: float = 1.0):
         self.n, self.nodes = n, NODES[kernel]
         self.outside_weight, self.excess_weight = float(outside_weight), float(excess_weight)
         self.x = real_array(n, 3, needs_grad=True)
@@ -127,9 +125,7 @@ def _compare(
         scale = _mass_scale(totals)
         value, coupling = 0.0, 0.0
         for k in range(node_mass.shape[2]):
-            node_value, slope = _node_loss(
-                scale * node_mass[i, j, k], target[i, j, k], outside_weight, excess_weight
-            )
+            node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], outside_weight, excess_weight)
             value += node_value
             coupling += slope * node_mass[i, j, k]
             node_bar[i, j, k] = scale * slope

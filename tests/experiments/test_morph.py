@@ -212,7 +212,18 @@ def test_resume_wants_its_own_checkpoint(tmp_path, capsys):
     assert "belongs to another configuration" in capsys.readouterr().err
 
 
-TERMS = ("edges", "alignment", "size", "normals", "temporal", "volume", "elastic", "control", "control_change")
+TERMS = (
+    "fine_mass",
+    "edges",
+    "alignment",
+    "size",
+    "normals",
+    "temporal",
+    "volume",
+    "elastic",
+    "control",
+    "control_change",
+)
 
 
 def test_every_term_and_choice_together(tmp_path):

@@ -5,6 +5,7 @@ import torch
 
 from bridge.mass_matching import mass_matching_loss, rasterize_particle_mass
 from configs.errors import InputError
+from configs.mpm import GridConfig
 from tests.directional import directional_error
 from tests.mpm.scenes import make_cloud, make_config
 from tests.reference import mpm as twin
@@ -55,3 +56,39 @@ def test_bad_input():
         mass_matching_loss(**inputs, target_mass=torch.zeros(3, 3, 3), config=config)
     with pytest.raises(InputError, match="outside_weight is -1"):
         mass_matching_loss(**inputs, target_mass=target, config=config, outside_weight=-1)
+
+
+def test_little_excess_weight_prefers_a_heap_to_a_gap():
+    """A cloud that is missing at one place of the target and heaped up at another."""
+    config, inputs, _ = _case("cubic")
+    x, mass = inputs["x"], inputs["mass"]
+    target = rasterize_particle_mass(x, mass, config)
+    gap = x.clone()
+    gap[:3] = x[3:6]  # emptied here, heaped up there
+
+    def deficit_and_excess(weight):
+        return float(mass_matching_loss(gap, mass, target, config, excess_weight=weight))
+
+    even, half, none = (deficit_and_excess(weight) for weight in (1.0, 0.5, 0.0))
+    assert even > half > none > 0  # what is missing counts whatever the weight of what is too much
+    assert half == pytest.approx((even + none) / 2)
+
+
+def test_a_finer_grid_sees_pairs_within_a_cell():
+    """A lattice of two particles a cell along each axis, whose neighbours along x close up to pairs."""
+    coarse = make_config(kernel="cubic", grid=GridConfig(origin=(0, 0, 0), spacing=1.0, size=(17, 17, 17)))
+    fine = coarse.model_copy(update={"grid": GridConfig(origin=(0, 0, 0), spacing=0.5, size=(33, 33, 33))})
+    steps = torch.arange(16, dtype=torch.float64)
+    index = torch.stack(torch.meshgrid(steps, steps, steps, indexing="ij"), dim=-1).reshape(-1, 3)
+    x, paired = index / 2 + 4.25, index / 2 + 4.25
+    inside = (index[:, 0] > 1) & (index[:, 0] < 14)  # the outline stays
+    paired[:, 0] += torch.where(inside, 0.2 * (1 - 2 * (index[:, 0] % 2)), 0)
+    mass = torch.full((len(x),), 75 / 8, dtype=torch.float64)
+
+    def rise(config, mass):
+        target = rasterize_particle_mass(x, mass, config)
+        before, after = (float(mass_matching_loss(y, mass, target, config)) for y in (x, paired))
+        assert before <= 1e-6 * target.numel()
+        return after - before
+
+    assert rise(fine, 8 * mass) / 8 > 10 * rise(coarse, mass)
