@@ -2,7 +2,7 @@
 
 import taichi as ti
 
-from kernels.arrays import int_array, real_array
+from kernels.arrays import int_scratch_array, scratch_array
 from kernels.launch import prepared
 from kernels.linalg import load_vec3, store_vec3
 from kernels.sort import radix_sort
@@ -11,19 +11,15 @@ BITS = 10
 """Bits an axis in each of the two halves of a code: 30 bits fit a non-negative int32."""
 FAN = 32
 """Points, or boxes, of which one thread takes the bounding box."""
+MERGES = 6
+"""Times that boxes are merged until one is left of 2³¹ points."""
 
 
 def bounding_cube(points: ti.Ndarray, n: int) -> ti.Ndarray:
     """Lower corner and edge, [4], of a cube that holds the first ``n`` of ``points [N, 3]``; n > 0."""
-    cube, count = real_array(4), (n + FAN - 1) // FAN
-    low, high = real_array(count, 3), real_array(count, 3)
-    _merge_boxes(points, points, n, count, low, high)
-    while count > 1:
-        n, count = count, (count + FAN - 1) // FAN
-        lower, higher = real_array(count, 3), real_array(count, 3)
-        _merge_boxes(low, high, n, count, lower, higher)
-        low, high = lower, higher
-    _cube(low, high, cube)
+    count = (n + FAN - 1) // FAN
+    low, high, cube = scratch_array(count, 3), scratch_array(count, 3), scratch_array(4)
+    _bounding_cube(points, n, count, low, high, cube)
     return cube
 
 
@@ -32,41 +28,50 @@ def morton_order(points: ti.Ndarray, n: int, cube: ti.Ndarray, coarse: bool = Fa
 
     Points in one cell keep their order; those outside go with the nearest cell.
     """
-    upper, lower, order = int_array(n), int_array(n), int_array(n)
+    upper, lower, order = int_scratch_array(n), int_scratch_array(n), int_scratch_array(n)
     _codes(points, n, cube, upper, lower, order)
     if coarse:
         return radix_sort(upper, order, n, 3 * BITS)[1]
     _, order = radix_sort(lower, order, n, 3 * BITS)  # the sort is stable: by the lower half first
-    keys = int_array(n)
+    keys = int_scratch_array(n)
     _gather(upper, order, n, keys)
     return radix_sort(keys, order, n, 3 * BITS)[1]
 
 
 @prepared
 @ti.kernel
-def _merge_boxes(
-    low: ti.types.ndarray(ndim=2),
-    high: ti.types.ndarray(ndim=2),
+def _bounding_cube(
+    points: ti.types.ndarray(ndim=2),
     n: ti.i32,
     count: ti.i32,
-    lower: ti.types.ndarray(ndim=2),
-    higher: ti.types.ndarray(ndim=2),
+    low: ti.types.ndarray(ndim=2),
+    high: ti.types.ndarray(ndim=2),
+    cube: ti.types.ndarray(ndim=1),
 ):
+    """The first of FAN points, then of FAN boxes, becomes the box of them all, until the first of all is."""
     for box in range(count):
-        a, b = load_vec3(low, box * FAN), load_vec3(high, box * FAN)
-        for i in range(box * FAN + 1, ti.min((box + 1) * FAN, n)):
-            a, b = ti.min(a, load_vec3(low, i)), ti.max(b, load_vec3(high, i))
-        store_vec3(lower, box, a)
-        store_vec3(higher, box, b)
-
-
-@prepared
-@ti.kernel
-def _cube(low: ti.types.ndarray(ndim=2), high: ti.types.ndarray(ndim=2), cube: ti.types.ndarray(ndim=1)):
+        _merge(points, points, box * FAN, ti.min((box + 1) * FAN, n), 1, low, high, box)
+    for merge in ti.static(range(MERGES)):
+        for box in range((count + FAN ** (merge + 1) - 1) // FAN ** (merge + 1)):
+            first = box * FAN ** (merge + 1)
+            end = ti.min(first + FAN ** (merge + 1), count)
+            _merge(low, high, first, end, FAN**merge, low, high, first)
     for _ in range(1):
         for a in ti.static(range(3)):
             cube[a] = low[0, a]
         cube[3] = (load_vec3(high, 0) - load_vec3(low, 0)).max()
+
+
+@ti.func
+def _merge(low: ti.template(), high: ti.template(), first, end, step, lower: ti.template(), higher: ti.template(), box):
+    """The box of every ``step``-th of the boxes ``first`` … ``end`` becomes box number ``box``."""
+    a, b = load_vec3(low, first), load_vec3(high, first)
+    i = first + step
+    while i < end:
+        a, b = ti.min(a, load_vec3(low, i)), ti.max(b, load_vec3(high, i))
+        i += step
+    store_vec3(lower, box, a)
+    store_vec3(higher, box, b)
 
 
 @prepared

@@ -14,21 +14,20 @@ makes the search fast: little is offered that does not stay.
 import taichi as ti
 
 from configs.errors import InputError
-from kernels.arrays import int_array, int_scratch_array, scratch_array
+from kernels.arrays import int_array, int_scratch_array, real_dtype, runs_on_cuda, scratch_array
+from kernels.boxes import FAR, SLACK, box_distance, fill_inner_boxes, point, store_box
 from kernels.heap import make_heap, offer, sort_heap
 from kernels.launch import prepared
 from kernels.linalg import load_vec3
 from kernels.morton import bounding_cube, morton_order
+from kernels.nearest_by_warp import GROUP, nearest_by_warp, top_level
 from kernels.sort import exclusive_scan
+from kernels.warps import WARP
 
 LEAF = 8
 """Points in a leaf."""
 MAX_K = 64
 """Most neighbours that ``nearest`` gives."""
-FAR = 1e18
-"""Corner of the boxes of empty leaves; its square is a float32 still."""
-SLACK = 1.0 - 1e-6
-"""Distances to boxes are taken this factor smaller, and bounds larger, so that rounding never hides a neighbour."""
 STEP = 4
 """Along the curve, every STEP-th of the queries left to answer goes first."""
 STRIDES = (STEP * STEP, STEP, 1)
@@ -46,7 +45,7 @@ class NeighbourTree:
         if n < 1:
             raise InputError("NeighbourTree: there are no points; expected at least 1")
         self.n = n
-        self.leaves = 1
+        self.leaves = GROUP // LEAF
         while self.leaves * LEAF < n:
             self.leaves *= 2
         self.cube = bounding_cube(points, n)
@@ -59,18 +58,21 @@ class NeighbourTree:
         self.boxes = scratch_array(2 * self.leaves * 6)
         """Each node's box: lower corner, upper corner."""
         _leaf_boxes(points, self.order, n, self.leaves, self.points, self.ranks, self.boxes)
-        nodes = self.leaves // 2
-        while nodes:
-            _inner_boxes(nodes, self.boxes)
-            nodes //= 2
+        fill_inner_boxes(self.boxes, self.leaves)
 
     def nearest(
-        self, queries: ti.Ndarray, count: int, k: int, guess: ti.Ndarray | None = None
+        self,
+        queries: ti.Ndarray,
+        count: int,
+        k: int,
+        guess: ti.Ndarray | None = None,
+        by_warp: bool | None = None,
     ) -> tuple[ti.Ndarray, ti.Ndarray]:
         """The ``k`` nearest points of each of the first ``count`` of ``queries [Q, 3]``; a point is its own neighbour.
 
         ``guess [count k]``, the indices that a similar search gave, makes it faster; the result is the same. Those of a
-        query must be distinct.
+        query must be distinct. ``by_warp`` says whether a query is answered by a warp (kernels/nearest_by_warp.py) or a
+        thread; None: by a warp where that is possible, on CUDA in float32.
 
         Returns:
             Indices int32 [count k] and distances [count k]: those of query q are at q k … (q + 1) k, nearest first,
@@ -82,11 +84,20 @@ class NeighbourTree:
         if not 1 <= k <= min(MAX_K, self.n):
             raise InputError(f"nearest: k is {k}; expected 1 to {MAX_K}, at most the number of points, {self.n}")
         index, distance = int_scratch_array(count * k), scratch_array(count * k)
-        visits = self._visits(queries, count) if count else index
-        strides = () if not count else STRIDES if guess is None else (1,)
-        for stride in strides:
-            guessed, lists = guess is not None, index if guess is None else guess
-            _nearest(queries, visits, count, k, stride, guessed, lists, *self._arrays(), self.ranks, index, distance)
+        if not count:
+            return index, distance
+        if by_warp is None:
+            by_warp = runs_on_cuda() and real_dtype() == ti.f32
+        request = queries, self._visits(queries, count), count, k
+        guessed, lists = guess is not None, index if guess is None else guess
+        results = self.ranks, index, distance
+        if by_warp:
+            slots, groups = (k + WARP - 1) // WARP, self.leaves * LEAF // GROUP
+            tree = self.points, self.order, self.boxes, self.n, groups, top_level(groups)
+            nearest_by_warp(slots, *request, guessed, lists, *tree, *results)
+            return index, distance
+        for stride in (1,) if guessed else STRIDES:
+            _nearest(*request, stride, guessed, lists, *self._arrays(), *results)
         return index, distance
 
     def within(
@@ -125,27 +136,6 @@ class NeighbourTree:
         return self.points, self.order, self.boxes, self.n, self.leaves
 
 
-@ti.func
-def _point(points: ti.template(), i):
-    return ti.Vector([points[3 * i], points[3 * i + 1], points[3 * i + 2]])
-
-
-@ti.func
-def _low(boxes: ti.template(), node):
-    return ti.Vector([boxes[6 * node], boxes[6 * node + 1], boxes[6 * node + 2]])
-
-
-@ti.func
-def _high(boxes: ti.template(), node):
-    return ti.Vector([boxes[6 * node + 3], boxes[6 * node + 4], boxes[6 * node + 5]])
-
-
-@ti.func
-def _store_box(boxes: ti.template(), node, low, high):
-    for a in ti.static(range(3)):
-        boxes[6 * node + a], boxes[6 * node + 3 + a] = low[a], high[a]
-
-
 @prepared
 @ti.kernel
 def _leaf_boxes(
@@ -165,23 +155,7 @@ def _leaf_boxes(
             for a in ti.static(range(3)):
                 ordered[3 * i + a] = at[a]
             low, high = ti.min(low, at), ti.max(high, at)
-        _store_box(boxes, leaves + leaf, low, high)
-
-
-@prepared
-@ti.kernel
-def _inner_boxes(nodes: ti.i32, boxes: ti.types.ndarray(ndim=1)):
-    for node in range(nodes, 2 * nodes):
-        left, right = 2 * node, 2 * node + 1
-        low, high = ti.min(_low(boxes, left), _low(boxes, right)), ti.max(_high(boxes, left), _high(boxes, right))
-        _store_box(boxes, node, low, high)
-
-
-@ti.func
-def _box_distance(boxes: ti.template(), node, at):
-    """Squared distance to a node's box, never larger than that to a point in it."""
-    d = ti.max(_low(boxes, node) - at, at - _high(boxes, node), at * 0.0)
-    return d.dot(d) * SLACK
+        store_box(boxes, leaves + leaf, low, high)
 
 
 @ti.func
@@ -226,7 +200,7 @@ def _nearest(
                 bound = 0.0
                 row = ti.select(guessed != 0, q, leader)
                 for slot in range(row * k, (row + 1) * k):
-                    bound = ti.max(bound, (_point(points, ranks[lists[slot]]) - at).norm_sqr() / SLACK)
+                    bound = ti.max(bound, (point(points, ranks[lists[slot]]) - at).norm_sqr() / SLACK)
             _search(at, q * k, k, bound, points, order, boxes, n, leaves, index, distance)
 
 
@@ -253,14 +227,14 @@ def _search(
     node, trail, found, gap, worst = 1, 0, 0, 0.0, bound
     while node > 0:
         if gap <= worst and node < leaves:
-            left, right = _box_distance(boxes, 2 * node, at), _box_distance(boxes, 2 * node + 1, at)
+            left, right = box_distance(boxes, 2 * node, at), box_distance(boxes, 2 * node + 1, at)
             node, gap = 2 * node + ti.cast(right < left, ti.i32), ti.min(left, right)
             trail <<= 1
         else:
             if gap <= worst:
                 start = (node - leaves) * LEAF
                 for entry in range(start, ti.min(start + LEAF, n)):
-                    s = (_point(points, entry) - at).norm_sqr()
+                    s = (point(points, entry) - at).norm_sqr()
                     if s <= worst:
                         found = offer(near, square, found, k, order[entry], s)
                         if found == k:
@@ -269,7 +243,7 @@ def _search(
                 node, trail = node >> 1, trail >> 1
             trail |= 1
             node = ti.select(node > 1, node ^ 1, 0)
-            gap = _box_distance(boxes, node, at)
+            gap = box_distance(boxes, node, at)
     sort_heap(near, square, 0, k)
     for slot in range(k):
         index[first + slot], distance[first + slot] = near[slot], ti.sqrt(square[slot])
@@ -299,14 +273,14 @@ def _within(
         at = load_vec3(queries, q)
         node, found, place = 1, 0, start[q]
         while node > 0:
-            if _box_distance(boxes, node, at) > radius * radius:
+            if box_distance(boxes, node, at) > radius * radius:
                 node = _after(node)
             elif node < leaves:
                 node = 2 * node
             else:
                 first = (node - leaves) * LEAF
                 for entry in range(first, ti.min(first + LEAF, n)):
-                    length = (_point(points, entry) - at).norm()
+                    length = (point(points, entry) - at).norm()
                     if length <= radius:
                         if store != 0:
                             index[place + found], distance[place + found] = order[entry], length

@@ -36,6 +36,18 @@ def across(value, bit):
 
 
 @ti.func
+def int_from_lane(value, lane):
+    """An ``int32`` of lane ``lane``."""
+    return ti.simt.warp.shfl_sync_i32(ti.u32(EVERY_LANE), value, lane)
+
+
+@ti.func
+def from_lane(value, lane):
+    """``value`` of lane ``lane``."""
+    return ti.bit_cast(int_from_lane(ti.bit_cast(value, ti.i32), lane), ti.f32)
+
+
+@ti.func
 def lane_sum(value):
     """Sum over the warp, in every lane."""
     total = value
@@ -51,6 +63,15 @@ def lane_max(value):
     for level in ti.static(range(LEVELS)):
         largest = ti.max(largest, ti.simt.warp.shfl_xor_i32(ti.u32(EVERY_LANE), largest, 1 << level))
     return largest
+
+
+@ti.func
+def lane_min(value):
+    """Smallest ``int32`` of the warp, in every lane."""
+    smallest = value
+    for level in ti.static(range(LEVELS)):
+        smallest = ti.min(smallest, ti.simt.warp.shfl_xor_i32(ti.u32(EVERY_LANE), smallest, 1 << level))
+    return smallest
 
 
 def _sizes(count: int) -> list[int]:
