@@ -9,6 +9,8 @@ points are neighbours is piecewise constant.
 Queries are answered in the order of the curve too. Every ``STEP``-th goes first; those between need not look beyond
 the farthest of the neighbours that it found, which are near them as well. That holds for any queries, and is what
 makes the search fast: little is offered that does not stay.
+
+On CUDA in float32 a warp answers a query instead (kernels/nearest_by_warp.py), with the same tree.
 """
 
 import taichi as ti

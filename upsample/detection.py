@@ -135,11 +135,18 @@ def _sheets(moments, offset_sum, density, normals) -> tuple[np.ndarray, np.ndarr
     In a sheet neighbours balance, so that asymmetry has no say; but the smallest principal axis is its normal.
     """
     mean = offset_sum / density[:, None]
-    values, axes = np.linalg.eigh(moments / density[:, None, None] - mean[:, :, None] * mean[:, None, :])
+    covariance = moments / density[:, None, None] - mean[:, :, None] * mean[:, None, :]
+    # Few can be sheets: one eigenvalue below SHEET of the trace leaves no larger a determinant than two even others.
+    largest = SHEET * ((1 - SHEET) / 2) ** 2 * np.trace(covariance, axis1=1, axis2=2) ** 3
+    thin = np.flatnonzero(np.linalg.det(covariance) <= 1.001 * largest)
+    values, axes = np.linalg.eigh(covariance[thin])
     flat = 1 - values[:, 0] / np.maximum(SHEET * values.sum(axis=1), 1e-12)
     is_sheet = (flat > 0) & (values[:, 1] > SHEET * values.sum(axis=1))
-    normal = axes[:, :, 0] * np.where((axes[:, :, 0] * normals).sum(axis=1) < 0, -1.0, 1.0)[:, None]
-    return np.where(is_sheet, flat, 0), np.where(is_sheet[:, None], normal, normals)
+    sheets, normal = thin[is_sheet], axes[is_sheet, :, 0]
+    weights, normals = np.zeros(len(density)), normals.copy()
+    weights[sheets] = flat[is_sheet]
+    normals[sheets] = normal * np.where((normal * normals[sheets]).sum(axis=1) < 0, -1.0, 1.0)[:, None]
+    return weights, normals
 
 
 def _float64(array: ti.Ndarray) -> np.ndarray:
