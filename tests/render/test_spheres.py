@@ -55,6 +55,21 @@ def test_spheres_smaller_than_a_pixel_are_seen():
     assert int((_draw([[0.1, 0.1, 0.0]], [1e-6]).index == 0).sum()) >= 1
 
 
+@pytest.mark.parametrize(
+    "backend", [pytest.param(name, marks=pytest.mark.runtime(name, "float32")) for name in ("cpu", "vulkan")]
+)
+def test_every_sphere_is_whole(backend):
+    """More than a block of threads, and a block with few."""
+    n, side, size = 130, 12, 240
+    k = torch.arange(n)
+    x = torch.stack([-0.9 + 0.16 * (k % side), -0.9 + 0.16 * (k // side), torch.zeros(n)], dim=1)
+    seen = sphere_image(x, torch.full((n,), 0.06), look_at((0.0, 0.0, 3.0)), intrinsics(size, size, 40.0), size, size)
+    assert int(seen.index[0, 0]) == -1
+    pixels = torch.bincount(seen.index[seen.index >= 0], minlength=n)
+    disk = np.pi * (0.06 * intrinsics(size, size, 40.0)[0, 0] / 3) ** 2
+    assert (pixels - disk).abs().max() < 0.15 * disk
+
+
 def test_shapes_are_checked():
     with pytest.raises(InputError, match="sphere_image: radii has shape"):
         _draw([[0, 0, 0]], [0.1, 0.2])
