@@ -1,6 +1,7 @@
 """The camera: it circles a point, and says where it is as the YAML that a configuration takes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,17 @@ PRESETS = {
     "corner": (35.0, 25.0),
 }
 """Azimuth and elevation of the views that have a name. Unit: degree."""
+UPS = [sign * axis + 0.0 for axis in np.eye(3)[[1, 2, 0]] for sign in (1.0, -1.0)]
+"""The ways that up can be: y, −y, z, −z, x, −x."""
+
+
+def upward(gravity: Sequence[float], view: View) -> np.ndarray:
+    """Against gravity, along an axis [3]; without gravity, where ``view`` has it."""
+    way = -np.asarray(gravity, np.float64)
+    if not way.any():
+        way = -view.viewmat[1, :3]
+    axis = int(np.abs(way).argmax())
+    return np.eye(3)[axis] * np.sign(way[axis])
 
 
 @dataclass
@@ -89,6 +101,19 @@ class OrbitCamera:
     def preset(self, name: str) -> None:
         """Look from where one of ``PRESETS`` does."""
         self.azimuth, self.elevation = (math.radians(angle) for angle in PRESETS[name])
+
+    def next_preset(self) -> str:
+        """Look from where the next of ``PRESETS`` does, and say which; from anywhere else, the first."""
+        names, here = list(PRESETS), (math.degrees(self.azimuth), math.degrees(self.elevation))
+        at = [number for number, place in enumerate(PRESETS.values()) if np.allclose(here, place)]
+        name = names[(at[0] + 1) % len(names)] if at else names[0]
+        self.preset(name)
+        return name
+
+    def next_up(self) -> None:
+        """Turn the next of ``UPS`` up: a file of Gaussians does not say which is."""
+        at = int(np.argmax([self.up @ way for way in UPS]))
+        self.up = UPS[(at + 1) % len(UPS)]
 
     def to_yaml(self) -> str:
         """The section ``cameras`` of a configuration."""

@@ -6,6 +6,9 @@ from pathlib import Path
 from configs.errors import InputError
 from experiments.viewer.look import COLORS, OVERLAYS, VIEWS
 
+ONE, TWO = (960, 720), (1280, 720)
+"""Width and height of a window for one source, and for two side by side. Unit: pixel."""
+
 
 def add_view(commands: argparse._SubParsersAction) -> None:
     """Add the subcommand; heavy libraries load when it runs."""
@@ -22,7 +25,7 @@ def add_view(commands: argparse._SubParsersAction) -> None:
     view.add_argument("--show", nargs="*", choices=OVERLAYS, help="overlays to show, instead of all but the target")
     view.add_argument("--camera", type=Path, metavar="YAML", help="a camera that the viewer has saved")
     view.add_argument("--backend", choices=("auto", "cpu", "cuda", "vulkan"), help="instead of the configuration's")
-    view.add_argument("--size", type=_size, default=(960, 720), metavar="WxH", help="of the window or the video")
+    view.add_argument("--size", type=_size, metavar="WxH", help="of the window or the video")
     view.add_argument("--output", type=Path, default=Path("outputs", "view"), metavar="DIR", help="for screenshots")
     view.add_argument("--headless", action="store_true", help="no window: write --video or --image")
     view.add_argument("--frames", type=_frames, default=120, metavar="N", help="headless: frames after the first")
@@ -43,17 +46,18 @@ def check_watch(name: str, task: str, output: Path) -> None:
 def _view(args: argparse.Namespace) -> None:
     if not args.headless and (args.video or args.image):
         raise InputError("view: --video and --image are written with --headless; expected it too")
+    size = args.size or (TWO if args.beside else ONE)
     if args.headless:
         from experiments.viewer.headless import check_outputs, run_headless
 
         check_outputs(args.video, args.image)
-        run_headless(_viewer(args), args.frames, args.video, args.image, args.size)
+        run_headless(_viewer(args), args.frames, args.video, args.image, size)
     else:
         from experiments.viewer.display import check_display, headless
         from experiments.viewer.window import run_window
 
         check_display(headless(args.name))
-        run_window(_viewer(args), args.name, args.size, args.output)
+        run_window(_viewer(args), args.name, size, args.output)
 
 
 def _viewer(args: argparse.Namespace):

@@ -32,7 +32,7 @@ def run_headless(viewer: Viewer, frames: int, video: Path | None, image: Path | 
                     film.add(picture)
                 if number:
                     progress.advance("view", f"frame {viewer.number}")
-                if viewer.message or not viewer.playing:
+                if viewer.problem or not viewer.playing:
                     break
         finally:
             if film:
@@ -40,8 +40,8 @@ def run_headless(viewer: Viewer, frames: int, video: Path | None, image: Path | 
     if image:
         with replacing(image) as temporary:
             imageio.imwrite(temporary, picture)
-    if viewer.message:
-        raise InputError(f"view: {viewer.message}")
+    if viewer.problem:
+        raise InputError(f"view: {viewer.problem}")
 
 
 def check_outputs(video: Path | None, image: Path | None) -> None:

@@ -20,18 +20,11 @@ class Key:
     """One key."""
 
     name: str
-    """GGUI's word for it."""
+    """GGUI's word for it; it has none for digits, punctuation and function keys, and does not report them."""
     label: str
     help: str
     press: Callable[[Viewer, Any], None]
     """Called with the viewer and the window."""
-
-
-def _presets() -> list[Key]:
-    def turn_to(name: str) -> Callable[[Viewer, Any], None]:
-        return lambda viewer, window: viewer.camera.preset(name)
-
-    return [Key(str(n), str(n), f"look from: {name}", turn_to(name)) for n, name in enumerate(PRESETS, start=1)]
 
 
 KEYS = [
@@ -46,7 +39,7 @@ KEYS = [
         "c",
         "C",
         "next colour: body, speed, det F, stress, material, gradient",
-        lambda viewer, window: viewer.look.next_color(),
+        lambda viewer, window: viewer.next_color(),
     ),
     Key("g", "G", "the grid's box", lambda viewer, window: viewer.look.toggle("grid")),
     Key("o", "O", "colliders", lambda viewer, window: viewer.look.toggle("colliders")),
@@ -55,7 +48,8 @@ KEYS = [
     Key("a", "A", "arrows down a morph's loss", lambda viewer, window: viewer.look.toggle("arrows")),
     Key("f", "F", "focus: all particles in the picture", lambda viewer, window: viewer.focus()),
     Key("h", "H", "home: the first camera", lambda viewer, window: viewer.home()),
-    *_presets(),
+    Key("n", "N", f"next side: {', '.join(PRESETS)}", lambda viewer, window: viewer.next_preset()),
+    Key("u", "U", "another way up: y, -y, z, -z, x, -x", lambda viewer, window: viewer.camera.next_up()),
     Key("y", "Y", "copy the camera as YAML, print it, save it", lambda viewer, window: window.write_camera()),
     Key("s", "S", "screenshot", lambda viewer, window: window.screenshot(widgets=False)),
     Key("w", "W", "screenshot with the widgets", lambda viewer, window: window.screenshot(widgets=True)),

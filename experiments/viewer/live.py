@@ -10,6 +10,7 @@ from bridge.diffmpm import DiffMPM
 from bridge.mpm_state import MPMState
 from bridge.stress import kirchhoff_stress
 from bridge.upsampler import Splats
+from experiments.viewer.camera import OrbitCamera
 from experiments.viewer.parameter import control_of, gravity_of, material_values, parameters_of
 from experiments.viewer.source import Skin, Slope
 from experiments.viewer.stage import Stage
@@ -22,6 +23,8 @@ class LiveSource:
     """
 
     last: int | None = None
+    seekable: bool = True
+    home: OrbitCamera | None = None
 
     def __init__(self, stage: Stage, title: str):
         self.stage, self.title = stage, title

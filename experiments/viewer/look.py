@@ -29,10 +29,6 @@ class Look:
         """The one after, and around."""
         self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
 
-    def next_color(self) -> None:
-        """The one after, and around."""
-        self.choose_color(COLORS[(COLORS.index(self.color) + 1) % len(COLORS)])
-
     def choose_color(self, color: str) -> None:
         """If it is another, what it was seen to range over is forgotten."""
         if color != self.color:

@@ -24,7 +24,9 @@ def open_source(name: str, overrides: Sequence[str] = (), backend: str | None = 
         InputError: nothing that can be shown.
     """
     path = Path(name)
-    if path.suffix in SUFFIXES:
+    if overrides and (path.is_dir() or path.suffix.lower() in SUFFIXES):
+        raise InputError(f"view: {overrides[0]} with {name}: only a configuration's values can be replaced")
+    if path.suffix.lower() in SUFFIXES:
         runtime.init(backend or "auto")
         return SplatSource(path)
     if path.is_dir():

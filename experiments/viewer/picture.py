@@ -50,6 +50,14 @@ class Painter:
         self.surroundings = Surroundings(source.stage) if source.stage else None
         self.background = source.stage.config.render.background if source.stage else BACKGROUND
 
+    @property
+    def overlays(self) -> set[str]:
+        """Those that there is something for."""
+        stage, around = self.source.stage, self.surroundings
+        there = {"grid": stage, "colliders": around and around.obstacles, "floor": around and around.floor}
+        morph = stage and stage.morph
+        return {name for name, what in {**there, "target": morph, "arrows": morph}.items() if what}
+
     def draw(self, look: Look, view: View) -> Picture:
         """The picture with all overlays."""
         around = self.surroundings.splats(self.source, look) if self.surroundings else None

@@ -14,6 +14,7 @@ from bridge.stress import kirchhoff_stress
 from bridge.upsampler import Splats
 from configs.errors import InputError
 from configs.simulate import SimulateConfig
+from experiments.viewer.camera import OrbitCamera
 from experiments.viewer.parameter import Parameter
 from experiments.viewer.source import Skin, Slope
 from experiments.viewer.stage import Stage
@@ -31,17 +32,20 @@ def frame_files(folder: Path) -> list[Path]:
 
 
 class ReplaySource:
-    """The frames of a run's folder. A file that cannot be read is reported, and the frame before stays.
+    """The frames of a run's folder. A file that cannot be read is reported, and what was shown before it stays.
 
     Raises:
         InputError: no frame can be shown.
     """
+
+    home: OrbitCamera | None = None
 
     def __init__(self, folder: Path, stage: Stage):
         self.stage, self.title = stage, folder.name
         self.files = frame_files(folder)
         self.parameters: list[Parameter] = []
         self.last: int | None = len(self.files) - 1
+        self.seekable = self.last > 0
         self.skin, self.slope = Skin(stage), Slope(stage)
         self._balance: DiffMPM | None = None
         if not self.files:
@@ -60,12 +64,11 @@ class ReplaySource:
 
     def seek(self, number: int) -> None:
         """Show a frame of the folder, 0 to ``last``."""
-        number = min(max(number, 0), len(self.files) - 1)
-        self.state = self._read(self.files[number])
-        self.number = number
-        name, config = self.files[number].stem, self.stage.config
-        frame = int(name) if name.isdigit() else number
+        self.number = min(max(number, 0), len(self.files) - 1)
+        name, config = self.files[self.number].stem, self.stage.config
+        frame = int(name) if name.isdigit() else self.number
         self.time = frame * config.frame_dt if isinstance(config, SimulateConfig) else float(frame)
+        self.state = self._read(self.files[self.number])
 
     def _read(self, path: Path) -> MPMState:
         n = len(self.stage.x)
@@ -74,13 +77,15 @@ class ReplaySource:
             with np.load(path, allow_pickle=False) as arrays:
                 names = [*shapes, *(name for name in ("F_total", "internal") if name in arrays)]
                 values = {name: torch.from_numpy(arrays[name]).to(self.stage.x) for name in names}
-        except (OSError, KeyError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
-            raise InputError(f"view: {path} is not a readable frame ({error})") from None
+        except KeyError as error:
+            raise InputError(f"view: {path.name} is no frame: {error.args[0]}; in {path.parent}") from None
+        except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile):
+            raise InputError(f"view: {path.name} is not a readable frame; in {path.parent}") from None
         for name, shape in shapes.items():
             if tuple(values[name].shape) != shape:
-                raise InputError(f"view: {path}: {name} has shape {tuple(values[name].shape)}; expected {shape}")
+                raise InputError(f"view: {path.name}: {name} has shape {tuple(values[name].shape)}; expected {shape}")
             if not bool(torch.isfinite(values[name]).all()):
-                raise InputError(f"view: {path}: {name} is not finite")
+                raise InputError(f"view: {path.name}: {name} is not finite; in {path.parent}")
         x, v, F = (values[name] for name in shapes)
         return MPMState(x, v, torch.zeros_like(F), F, values.get("F_total", F), values.get("internal"))
 

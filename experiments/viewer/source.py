@@ -13,6 +13,7 @@ from bridge.surface import Surface
 from bridge.upsampler import Splats
 from configs.morph import MorphConfig
 from experiments.splat_sets import joined
+from experiments.viewer.camera import OrbitCamera
 from experiments.viewer.loss_gradient import LossGradient
 from experiments.viewer.parameter import Parameter
 from experiments.viewer.stage import Stage
@@ -33,6 +34,11 @@ class Source(Protocol):
     @property
     def last(self) -> int | None:
         """The last frame; None: there is always another."""
+
+    seekable: bool
+    """Whether there is another moment to go to."""
+    home: OrbitCamera | None
+    """Where it is seen from first; None: as its stage's first camera does."""
 
     @property
     def time(self) -> float:
@@ -67,7 +73,7 @@ class Source(Protocol):
         """Gaussians, not lit, as ``view`` sees them."""
 
     def seek(self, number: int) -> None:
-        """Go to a frame; raises ``InputError`` or ``SimulationError`` and stays where it is if it cannot."""
+        """Go to a frame; raises ``InputError`` or ``SimulationError`` and shows what it did before if it cannot."""
 
     def push(self, center: np.ndarray, radius: float, velocity: np.ndarray) -> bool:
         """Drag what is within ``radius`` of a point along; False: it cannot be."""

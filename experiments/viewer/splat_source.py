@@ -10,6 +10,10 @@ from bridge.projection import covariances
 from bridge.runtime import current
 from bridge.spherical_harmonics import view_colors
 from bridge.upsampler import Splats
+from configs.errors import InputError
+from configs.load import load_config
+from experiments.camera_views import perspective_views
+from experiments.viewer.camera import OrbitCamera, upward
 from experiments.viewer.parameter import Parameter
 from experiments.views import View
 from render.splat_file import load_splats
@@ -22,7 +26,7 @@ class SplatSource:
         InputError: no such file, or not a readable one.
     """
 
-    number, last, time, stage, state = 0, 0, 0.0, None, None
+    number, last, time, seekable, stage, state = 0, 0, 0.0, False, None, None
 
     def __init__(self, path: Path):
         self.title = path.name
@@ -37,6 +41,9 @@ class SplatSource:
         self.covars = covariances(quats, scales)
         self.radii = scales.prod(dim=1).clamp(min=0) ** (1 / 3)
         self.normals = torch.zeros_like(means)
+        home = _camera_of_the_run(path.parent) or OrbitCamera(up=np.array([0.0, -1.0, 0.0]))  # as photogrammetry has it
+        home.focus(self.file.means.astype(np.float64))
+        self.home: OrbitCamera | None = home
 
     def base_colors(self) -> Tensor:
         """[N, 3], without what depends on the direction."""
@@ -64,3 +71,13 @@ class SplatSource:
     def push(self, center: np.ndarray, radius: float, velocity: np.ndarray) -> bool:
         """Nothing to push."""
         return False
+
+
+def _camera_of_the_run(folder: Path) -> OrbitCamera | None:
+    """As the first of the run whose folder it is has the world; None if it is no such folder."""
+    try:
+        config = load_config(folder / "config.yaml")
+    except InputError:
+        return None
+    view = perspective_views(config.cameras, config.render.width, config.render.height)[0]
+    return OrbitCamera.of_view(view, upward(config.mpm.gravity, view), np.zeros(3))

@@ -14,6 +14,7 @@ from configs.morph import MorphConfig
 from configs.mpm import MPMConfig
 from configs.simulate import SimulateConfig
 from experiments import morph_scene, simulate_scene
+from experiments.viewer.camera import upward
 from experiments.views import View
 
 MORPH_FRAME = 10
@@ -59,11 +60,7 @@ class Stage:
     @property
     def up(self) -> np.ndarray:
         """Against gravity, along an axis [3]; without gravity, where the first camera has it."""
-        upward = -np.asarray(self.mpm.gravity)
-        if not upward.any():
-            upward = -self.views[0].viewmat[1, :3]
-        axis = int(np.abs(upward).argmax())
-        return np.eye(3)[axis] * np.sign(upward[axis])
+        return upward(self.mpm.gravity, self.views[0])
 
     @property
     def frame_dt(self) -> float:

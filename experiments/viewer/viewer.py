@@ -1,5 +1,8 @@
 """The viewer without a window: what is shown, and everything that can be done to it."""
 
+import math
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +16,7 @@ from experiments.camera_views import perspective_views
 from experiments.images import to_bytes
 from experiments.viewer.camera import OrbitCamera
 from experiments.viewer.curve import draw_curves
-from experiments.viewer.look import Look
+from experiments.viewer.look import COLORS, OVERLAYS, Look
 from experiments.viewer.picture import Painter, Picture
 from experiments.viewer.push import Push
 from experiments.viewer.source import Source
@@ -32,7 +35,9 @@ class Viewer:
         self.camera = self._first_camera()
         self.playing, self.speed = False, 1.0
         self.message = ""
-        """What went wrong last, or what was done; shown in the window."""
+        """What was done last; shown in the window."""
+        self.problem = ""
+        """What is wrong with the moment that was asked for; shown instead."""
         self.pictures: list[Picture] = []
         """Those drawn last, one a source."""
         self.push: Push | None = None
@@ -58,13 +63,33 @@ class Viewer:
         ends = [source.last for source in self.sources]
         return None if None in ends else max(end for end in ends if end is not None)
 
-    def tick(self) -> None:
-        """Between two pictures: advance by what the speed asks for, if it plays; a failure stops it with a message."""
+    @property
+    def seekable(self) -> bool:
+        """Whether there is another moment to go to."""
+        return any(source.seekable for source in self.sources)
+
+    @property
+    def overlays(self) -> list[str]:
+        """Those that there is something for."""
+        return [name for name in OVERLAYS if any(name in painter.overlays for painter in self.painters)]
+
+    @property
+    def colors(self) -> list[str]:
+        """What the particles' colours can say."""
+        morph = any(source.stage and source.stage.morph for source in self.sources)
+        states = any(source.state for source in self.sources)
+        return [name for name in COLORS if name == "body" or (states and (name != "gradient" or morph))]
+
+    def tick(self, patience: float = math.inf) -> None:
+        """Between two pictures: advance by what the speed asks for, if it plays, for no longer than ``patience`` and a
+        frame (s); a failure halts it.
+        """
         if not self.playing:
             return
         self._due += self.speed
+        end = time.perf_counter() + patience
         while self._due >= 1 and self.playing:
-            self._due -= 1
+            self._due = self._due - 1 if time.perf_counter() < end else 0.0
             self.step()
 
     def step(self, frames: int = 1) -> None:
@@ -76,16 +101,18 @@ class Viewer:
 
     def seek(self, number: int) -> None:
         """Show a frame; sources that end earlier show their last."""
-        number = max(number, 0)
+        number, self.problem = max(number, 0), ""
         for source in self.sources:
             try:
                 source.seek(number if source.last is None else min(number, source.last))
             except (InputError, SimulationError) as error:
                 self.playing = False
-                self.message = str(error)
+                self.problem = str(error).removeprefix("view: ")
 
     def reset(self) -> None:
         """Back to the start, halted."""
+        if not self.seekable:
+            return
         self.playing, self.message, self._due = False, "", 0.0
         self.look.ranges.clear()
         self.seek(0)
@@ -100,6 +127,16 @@ class Viewer:
         """The next of ``SPEEDS`` up or down."""
         place = SPEEDS.index(self.speed) + steps
         self.speed = SPEEDS[min(max(place, 0), len(SPEEDS) - 1)]
+
+    def next_color(self) -> None:
+        """The particles' colours say something else: the one after, and around."""
+        names = self.colors
+        at = names.index(self.look.color) if self.look.color in names else -1
+        self.look.choose_color(names[(at + 1) % len(names)])
+
+    def next_preset(self) -> None:
+        """The camera looks from the next of its sides."""
+        self.message = f"from the side: {self.camera.next_preset()}"
 
     def focus(self) -> None:
         """Bring all particles into the picture."""
@@ -179,10 +216,8 @@ class Viewer:
         return number, u - number * width
 
     def _first_camera(self) -> OrbitCamera:
-        x = self.sources[0].x.double().cpu().numpy()
-        stage = self.stage
-        if stage is None:
-            camera = OrbitCamera(up=np.array([0.0, -1.0, 0.0]))  # as photogrammetry has it
-            camera.focus(x)
-            return camera
-        return OrbitCamera.of_view(stage.views[0], stage.up, x[np.isfinite(x).all(axis=1)].mean(axis=0))
+        source = self.sources[0]
+        if source.home or not source.stage:
+            return replace(source.home or OrbitCamera())
+        x = source.x.double().cpu().numpy()
+        return OrbitCamera.of_view(source.stage.views[0], source.stage.up, x[np.isfinite(x).all(axis=1)].mean(axis=0))

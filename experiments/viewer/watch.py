@@ -16,6 +16,7 @@ from bridge.stress import kirchhoff_stress
 from bridge.upsampler import Splats
 from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
+from experiments.viewer.camera import OrbitCamera
 from experiments.viewer.display import unwatched
 from experiments.viewer.parameter import Parameter
 from experiments.viewer.source import Skin
@@ -33,6 +34,8 @@ class WatchSource:
     """The state at the end of the episode with the controls so far; its number is that of the iteration."""
 
     last: int | None = None
+    seekable: bool = False
+    home: OrbitCamera | None = None
 
     def __init__(self, config: MorphConfig, scene: MorphScene, sim: DiffMPM, state: MPMState, title: str):
         self.stage, self.title, self.sim, self.state = morph_stage(config, scene), title, sim, state

@@ -21,6 +21,8 @@ from experiments.viewer.viewer import Viewer
 from kernels.lock import launch_lock
 
 FPS = 60
+PATIENCE = 0.2
+"""What a picture waits for a fast playback's frames. Unit: s."""
 SMALLEST = 16
 """Sides of a window that is worth drawing; a minimised one has none. Unit: pixel."""
 BUTTONS = {ti.ui.LMB: "left", ti.ui.MMB: "middle", ti.ui.RMB: "right"}
@@ -78,7 +80,7 @@ class ViewerWindow:
         """Input, one picture, widgets."""
         self.width, self.height = self.window.get_window_shape()
         self._input()
-        self.viewer.tick()
+        self.viewer.tick(PATIENCE)
         if min(self.width, self.height) < SMALLEST:
             time.sleep(1 / FPS)
         else:
@@ -115,7 +117,7 @@ class ViewerWindow:
         for event in self.window.get_events(ti.ui.PRESS):
             if event.key not in BUTTONS:
                 self._keys.append(event.key)
-            elif not (self.panel and inside_panels(self.viewer, self, x, 1 - y)):
+            elif not inside_panels(self.viewer, self, x, 1 - y):
                 shift, ctrl = (self.window.is_pressed(key) for key in (ti.ui.SHIFT, ti.ui.CTRL))
                 self.mouse.press(BUTTONS[event.key], shift, ctrl, self._cursor())
 

@@ -130,6 +130,10 @@ class DrivenWindow:
             self.display.xdotool("keyup", held)
         self.screenshot()
 
+    def click(self, place: tuple[float, float]) -> None:
+        """Press the left button, and let go."""
+        self.drag(place, place)
+
     def screenshot(self, key: str = "s") -> np.ndarray:
         """What the window shows after all that was pressed before, [H, W, 3]; key ``w`` has the widgets."""
         before = set(self.output.glob("screenshot_*.png"))

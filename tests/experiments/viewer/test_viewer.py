@@ -2,21 +2,23 @@
 
 import contextlib
 import math
+import string
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import taichi as ti
 import torch
 
 from configs.errors import InputError
 from experiments import cli
 from experiments.viewer.arrows import draw_arrows
-from experiments.viewer.camera import OrbitCamera
+from experiments.viewer.camera import PRESETS, OrbitCamera
 from experiments.viewer.clipboard import copy
 from experiments.viewer.curve import curve_color, draw_curves
 from experiments.viewer.keys import KEYS, MOUSE
-from experiments.viewer.look import COLORS, VIEWS
+from experiments.viewer.look import COLORS, OVERLAYS, VIEWS
 from experiments.viewer.mouse import Mouse
 from experiments.viewer.opening import open_source
 from experiments.viewer.panel import draw_panels
@@ -130,7 +132,7 @@ def test_sliders_act_at_once(viewer):
     mu, lam = 1e4 / 2.4, 1e4 * 0.2 / (1.2 * 0.6)
     assert float(soft[0, 0, 0]) == pytest.approx((2 * mu + lam) * 0.1 * 1.1, rel=1e-3)
     viewer.step()  # stiffer than the configured step allows
-    assert viewer.message == ""
+    assert viewer.problem == ""
 
 
 def test_a_control_draws_the_body_together(tmp_path):
@@ -139,7 +141,7 @@ def test_a_control_draws_the_body_together(tmp_path):
     (control,) = [parameter for parameter in source.parameters if parameter.name == "control xx"]
     control.set(0.01)
     viewer.step(5)
-    assert viewer.message == ""
+    assert viewer.problem == ""
     before, now = source.stage.x, source.x
     widths = [float(x[:, 0].max() - x[:, 0].min()) for x in (before, now)]
     assert widths[0] > widths[1]  # F that is larger than the body is under tension: it draws together
@@ -158,7 +160,7 @@ def test_the_mouse_pulls_the_material_after_it(viewer):
     assert abs(velocity[:, 1:]).max() < 1e-3
     mouse.release()
     viewer.step()
-    assert viewer.message == ""
+    assert viewer.problem == ""
     mouse.press("left", False, True, (1, 1))  # nothing is there
     assert viewer.push is None
 
@@ -179,6 +181,15 @@ def test_the_camera_turns_shifts_comes_closer_and_is_told(viewer, tmp_path):
     np.testing.assert_allclose(viewer.camera.view(*SIZE).viewmat, first.viewmat, atol=1e-6)
     viewer.load_camera(tmp_path / "camera.yaml")
     np.testing.assert_allclose(viewer.camera.view(*SIZE).viewmat, wanted.viewmat, atol=1e-4)
+    sides = [viewer.camera.next_preset() for _ in range(len(PRESETS) + 1)]
+    assert sides == [*PRESETS, next(iter(PRESETS))]
+    np.testing.assert_allclose(viewer.camera.eye, viewer.camera.target + [0, 0, viewer.camera.distance], atol=1e-9)
+    ups = []
+    for _ in range(6):
+        viewer.camera.next_up()
+        ups.append(tuple(viewer.camera.up))
+    assert len(set(ups)) == 6
+    assert ups[-1] == (0, 1, 0)
     viewer.focus()
     seen = viewer.camera.view(*SIZE)
     pixels = seen.to_pixels(seen.to_camera(viewer.sources[0].x.numpy().astype(float)))
@@ -252,10 +263,12 @@ def test_every_key_does_something(viewer):
 
     names = [key.name for key in KEYS]
     assert len(set(names)) == len(names)
+    reported = {word for word in vars(ti.ui).values() if isinstance(word, str)}  # by GGUI, and no other but letters
+    assert set(names) <= {*string.ascii_lowercase, *reported}
     window = Window()
     for key in KEYS:
         before = (viewer.signature(), viewer.playing, viewer.speed, len(window.asked))
-        if key.name in ("h", "f", "1"):  # from somewhere else
+        if key.name in ("h", "f", "n"):  # from somewhere else
             viewer.camera.orbit(0.2, 0.2)
             before = (viewer.signature(), *before[1:])
         if key.name == "r":
@@ -294,17 +307,25 @@ def test_a_corrupt_frame_is_reported_and_the_one_before_stays(run_folder, tmp_pa
     folder = tmp_path / "copy"
     (folder / "frames").mkdir(parents=True)
     (folder / "config.yaml").write_bytes((run_folder / "config.yaml").read_bytes())
-    for number in range(3):
+    for number in range(4):
         (folder / "frames" / f"{number:04d}.npz").write_bytes((run_folder / f"frames/{number:04d}.npz").read_bytes())
     (folder / "frames" / "0001.npz").write_bytes(b"PK nothing")
     np.savez(folder / "frames" / "0002.npz", x=np.zeros((2, 3)), v=np.zeros((2, 3)), F=np.zeros((2, 3, 3)))
     viewer = Viewer([open_source(str(folder))])
+    shown = viewer.sources[0].state
+    viewer.toggle_playing()
+    viewer.tick()
+    assert viewer.problem == f"0001.npz is not a readable frame; in {folder / 'frames'}"
+    assert (viewer.number, viewer.playing) == (1, False)
     viewer.step()
-    assert "0001.npz is not a readable frame" in viewer.message
-    assert viewer.number == 0
-    viewer.seek(2)
-    assert "x has shape (2, 3); expected" in viewer.message
-    (folder / "frames" / "0000.npz").unlink()
+    assert "0002.npz: x has shape (2, 3); expected" in viewer.problem
+    assert viewer.sources[0].state is shown
+    viewer.step()
+    assert (viewer.number, viewer.problem) == (3, "")
+    viewer.step(-2)
+    assert "0001.npz" in viewer.problem
+    for number in (0, 3):
+        (folder / "frames" / f"{number:04d}.npz").unlink()
     with pytest.raises(InputError, match=r"0002.npz: x has shape"):
         open_source(str(folder))
 
@@ -323,6 +344,43 @@ def test_a_ply_is_drawn_in_its_colours(tmp_path):
     viewer.toggle_playing()
     viewer.tick()
     assert not viewer.playing
+    assert (viewer.overlays, viewer.colors) == ([], ["body"])
+
+
+def test_the_ply_of_a_run_stands_as_the_run_does(run_folder, tmp_path):
+    run = Viewer([open_source(str(run_folder))])
+    viewer = Viewer([open_source(str(run_folder / "splats_final.ply"))])
+    np.testing.assert_array_equal(viewer.camera.up, run.camera.up)
+    np.testing.assert_allclose(viewer.camera.view(*SIZE).viewmat[:3, :3], run.camera.view(*SIZE).viewmat[:3, :3])
+    (tmp_path / "config.yaml").write_text("another: program's")
+    copy = tmp_path / "SCENE.PLY"
+    copy.write_bytes((run_folder / "splats_final.ply").read_bytes())
+    np.testing.assert_array_equal(Viewer([open_source(str(copy))]).camera.up, [0, -1, 0])
+
+
+def test_values_of_a_run_cannot_be_replaced(run_folder):
+    with pytest.raises(InputError, match="only a configuration's values"):
+        open_source(str(run_folder), ["mpm.dt=0.001"])
+
+
+def test_what_there_is_nothing_for_is_not_offered(viewer, run_folder, tmp_path):
+    assert viewer.overlays == ["grid", "colliders", "floor"]
+    assert "gradient" not in viewer.colors
+    viewer.look.color = "gradient"
+    viewer.next_color()
+    assert viewer.look.color == "body"
+    morph = Viewer([viewer.sources[0], open_source(str(write_morph(tmp_path)))])
+    assert morph.overlays == list(OVERLAYS)
+    assert morph.colors == list(COLORS)
+
+
+def test_a_fast_playback_of_slow_frames_waits_for_one(viewer):
+    viewer.change_speed(3)
+    viewer.toggle_playing()
+    viewer.tick(0.0)
+    assert viewer.number == 1
+    viewer.tick()
+    assert viewer.number == 1 + 8
 
 
 @pytest.mark.parametrize(
@@ -346,7 +404,7 @@ def test_a_broken_simulation_halts_with_a_message(tmp_path):
     viewer.toggle_playing()
     for _ in range(10):
         viewer.tick()
-    assert "left the grid" in viewer.message
+    assert "left the grid" in viewer.problem
     assert not viewer.playing
     assert viewer.picture(*SIZE).any()
 

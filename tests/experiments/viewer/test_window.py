@@ -7,16 +7,18 @@ import numpy as np
 import pytest
 
 from experiments import cli
+from experiments.viewer.camera import PRESETS
 from experiments.viewer.look import COLORS, VIEWS
 from render.cameras import intrinsics, look_at
 from render.splat_file import save_splats
 from tests.experiments.viewer.driving import PATIENCE, Display, DrivenWindow, expect_programs, wait_for
 from tests.experiments.viewer.scenes import write_config, write_morph
+from tests.experiments.viewer.widgets import find_widgets
 
 pytestmark = pytest.mark.runtime("cpu", "float32")
 WIDTH, HEIGHT = 960, 720
-GRAVITY = ((785, 268), (876, 268))
-"""The slider's handle, and its right end. Unit: pixel."""
+LEFT_PANEL, RIGHT_PANEL = (10, 229), (731, 950)
+"""Their columns. Unit: pixel."""
 CENTER = np.array([0.25, 0.25, 0.0])
 EYE = np.array([0.0, 0.0, 4.0])
 
@@ -82,7 +84,7 @@ def test_toggles_change_the_picture_and_change_it_back(window, key):
     before = window.screenshot()
     window.key(key)
     assert (window.screenshot() != before).any()
-    window.key(*[key] * (len(COLORS) - 1 if key == "c" else 1))
+    window.key(*[key] * (len(COLORS) - 2 if key == "c" else 1))  # a simulation has no gradient
     assert (window.screenshot() == before).all()
 
 
@@ -107,9 +109,10 @@ def test_a_slider_acts_at_once(window):
         return _body(window.screenshot())[1] - before
 
     slow = fallen()
-    window.drag(*GRAVITY)
+    gravity = find_widgets(window.screenshot("w"), *RIGHT_PANEL, "slider")[0]
+    window.drag(gravity.grip, gravity.high)
     assert fallen() == pytest.approx(3 * slow, rel=0.15)
-    window.drag(GRAVITY[1], GRAVITY[0])
+    window.drag(gravity.high, gravity.grip)
     assert fallen() == pytest.approx(slow, rel=0.25)
 
 
@@ -135,17 +138,49 @@ def test_the_mouse_orbits_pans_zooms_and_pulls(window):
 def test_widgets_are_in_the_screenshot_that_asks_for_them(window):
     plain, widgets = window.screenshot("s"), window.screenshot("w")
     changed = (np.abs(plain - widgets) > 40).any(axis=2)
-    assert changed[20:560, 15:225].mean() > 0.9
+    assert changed[20:540, 15:225].mean() > 0.9
     assert changed[20:440, 735:945].mean() > 0.9
     assert not changed[:, 232:728].any()
     window.key("k")
     helped = window.screenshot("w")
     window.key("k")
-    assert (helped[30:690, 250:700] != widgets[30:690, 250:700]).any(axis=2).mean() > 0.9
+    assert (helped[30:500, 250:700] != widgets[30:500, 250:700]).any(axis=2).mean() > 0.9
+
+
+def test_the_boxes_choose_view_colour_and_overlay(window):
+    plain = window.screenshot()
+    shown = window.screenshot("w")
+    views_and_colors = find_widgets(shown, *LEFT_PANEL, "box")
+    overlays = find_widgets(shown, *RIGHT_PANEL, "box")
+    assert (len(views_and_colors), len(overlays)) == (len(VIEWS) + len(COLORS) - 1, 3)
+    pictures = [plain]
+    for view in (2, 3, 0):
+        window.click(views_and_colors[view].middle)
+        pictures.append(window.screenshot())
+    assert (pictures[3] == plain).all()
+    floor = overlays[2]
+    window.click(floor.middle)
+    pictures[3] = window.screenshot()
+    assert all((a != b).any() for i, a in enumerate(pictures) for b in pictures[:i])
+    window.click(floor.middle)
+    assert (window.screenshot() == plain).all()
+
+
+def test_sides_and_ways_up(window):
+    start = window.screenshot()
+    pictures = []
+    for _ in PRESETS:
+        window.key("n")
+        pictures.append(window.screenshot())
+    assert all((a != b).any() for i, a in enumerate(pictures) for b in pictures[:i])
+    assert any((picture == start).all() for picture in pictures)  # the first camera looks from the front
+    window.key("h", "u")
+    below = _body(window.screenshot())
+    assert below[1] == pytest.approx(HEIGHT - _body(start)[1], abs=4)
 
 
 def test_files_of_camera_and_recording(window):
-    window.key("1", "y")
+    window.key("n", "y")
     camera = window.output / "camera.yaml"
     wait_for(camera.is_file, window.process)
     window.key("m", *["Right"] * 3, "m")
@@ -160,8 +195,8 @@ def test_another_size_is_drawn_anew_with_its_panels(window, display):
     display.xdotool("windowsize", window.id, 700, 400)
     wait_for(lambda: window.screenshot().shape == (400, 700, 3), window.process)
     changed = (np.abs(window.screenshot("s") - window.screenshot("w")) > 40).any(axis=2)
-    assert changed[20:380, 540:690].mean() > 0.9
-    assert not changed[:, 172:528].any()
+    assert changed[20:380, 480:690].mean() > 0.9
+    assert not changed[:, 232:468].any()
     display.xdotool("windowsize", window.id, WIDTH, HEIGHT)
     wait_for(lambda: window.screenshot().shape == (HEIGHT, WIDTH, 3), window.process)
 
@@ -185,13 +220,15 @@ def test_two_runs_are_scrubbed_recorded_and_closed_by_the_button(screen, tmp_pat
     first = window.screenshot()
     assert (first != start).any()
     window.key("Right")
-    assert (window.screenshot() == first).all()  # the file is corrupt: the frame before stays
-    window.key("m", "Left")
+    assert (window.screenshot() == first).all()  # the file is corrupt: the picture before stays
+    window.key("Right")
+    assert (window.screenshot() != first).any()
+    window.key("m", "Left", "Left")  # the corrupt one between is a picture too
     window.screenshot()
     screen.press_the_close_button(window.id)
     code, _, errors = window.end()
     assert code == 0, errors
-    assert len(iio.imread(tmp_path / "out" / "recording_000.mp4", plugin="FFMPEG")) == 2
+    assert len(iio.imread(tmp_path / "out" / "recording_000.mp4", plugin="FFMPEG")) == 3
 
 
 def test_a_ply_interrupted_while_it_records_finishes_the_video(screen, tmp_path):
@@ -199,7 +236,7 @@ def test_a_ply_interrupted_while_it_records_finishes_the_video(screen, tmp_path)
     covars = np.broadcast_to(0.02 * np.eye(3), (2, 3, 3))
     save_splats(tmp_path / "two.ply", means, covars, [0.95, 0.95], [[1, 0, 0], [0, 0, 1]])
     window = DrivenWindow(screen, tmp_path / "out", "view", str(tmp_path / "two.ply"), "--size", "320x240")
-    window.key("m", "1")
+    window.key("m", "n")
     window.screenshot()
     window.process.send_signal(signal.SIGINT)
     code, _, errors = window.end()
@@ -219,6 +256,48 @@ def test_without_the_programs_that_drive_it_the_tests_say_what_to_install(monkey
     monkeypatch.setenv("PATH", "/nonexistent")
     with pytest.raises(AssertionError, match="apt-get install xvfb xdotool mesa-vulkan-drivers libvulkan1"):
         expect_programs()
+
+
+def _extent(image: np.ndarray) -> np.ndarray:
+    """Width and height of what is blue, as a morph's body is. Unit: pixel."""
+    places = np.argwhere(image[..., 2] > image[..., 0] + 40)
+    return np.ptp(places, axis=0)[::-1]
+
+
+def test_a_target_and_controls_by_the_mouse(screen, tmp_path):
+    window = DrivenWindow(screen, tmp_path / "out", "view", str(write_morph(tmp_path)), "--backend", "cpu")
+    window.key("n")  # x is across, y is up
+    start, shown = window.screenshot(), window.screenshot("w")
+    target = find_widgets(shown, *RIGHT_PANEL, "box")[1]
+    window.click(target.middle)
+    corner = HEIGHT // 2 - 91, WIDTH // 2 + 91  # within the target, a box, and beside the body, a ball
+    assert (start[corner] == 255).all()
+    red, _, blue = window.screenshot()[corner]
+    assert red > blue + 40
+    window.click(target.middle)
+    assert (window.screenshot() == start).all()
+
+    xx, _, _, young, _ = find_widgets(shown, *RIGHT_PANEL, "slider")
+
+    def drawn() -> np.ndarray:
+        """After three frames."""
+        window.key("r", "Right", "Right", "Right")
+        return _extent(window.screenshot())
+
+    before = _extent(start)
+    window.drag(xx.grip, xx.high)
+    narrow = drawn()
+    assert narrow[0] < before[0] - 8
+    assert narrow[0] < narrow[1] - 8
+    window.drag(xx.high, xx.low)
+    wide = drawn()
+    assert wide[0] > before[0] + 8
+    window.drag(young.grip, young.low)
+    soft = drawn()
+    assert before[0] < soft[0] < wide[0] - 8
+    window.key("Escape")
+    code, _, errors = window.end()
+    assert code == 0, errors
 
 
 def test_an_optimisation_is_watched_halted_and_closed(screen, tmp_path):
