@@ -13,6 +13,7 @@ from kernels.arrays import scratch_array
 from kernels.lock import launch_lock
 from mpm.bspline import NODES
 from mpm.mass_loss import (
+    EMPTY,
     MassLoss,
     _mass_loss_grad,
     grid_constants,
@@ -20,6 +21,8 @@ from mpm.mass_loss import (
     mass_loss,
     rasterize_mass,
 )
+
+_WEIGHTS = ("outside_weight", "excess_weight", "rim_weight")
 
 
 def rasterize_particle_mass(x: Tensor, mass: Tensor, config: MPMConfig) -> Tensor:
@@ -58,6 +61,7 @@ def mass_matching_loss(
     config: MPMConfig,
     outside_weight: float = 1.0,
     excess_weight: float = 1.0,
+    rim_weight: float = 1.0,
 ) -> Tensor:
     """Logarithmic difference of nodal masses, summed over all nodes (Xu et al., TVCG 2025; docs/method.md).
 
@@ -65,6 +69,7 @@ def mass_matching_loss(
         x: positions [N, 3]. mass: [N]. target_mass: nodal mass [nx, ny, nz] of the target.
         outside_weight: weight of nodes that the target leaves empty.
         excess_weight: weight of those of the target's nodes that hold more than it does.
+        rim_weight: weight of nodes that the target hardly fills; up to its fullest node it rises to 1 with the mass.
 
     Returns:
         0-d tensor; gradients to ``x`` and ``mass`` are those of this very value.
@@ -73,20 +78,24 @@ def mass_matching_loss(
     expect_shape("mass_matching_loss", "x", x, ("N", 3))
     expect_shape("mass_matching_loss", "mass", mass, (x.shape[0],))
     expect_shape("mass_matching_loss", "target_mass", target_mass, tuple(config.grid.size))
-    for name, weight in (("outside_weight", outside_weight), ("excess_weight", excess_weight)):
+    for name, weight in zip(_WEIGHTS, (outside_weight, excess_weight, rim_weight), strict=True):
         if weight < 0:
             raise InputError(f"mass_matching_loss: {name} is {weight}; expected at least 0")
-    return _MassMatching.apply(x, mass, target_mass, config, outside_weight, excess_weight)
+    share = target_mass / target_mass.max().clamp_min(EMPTY)
+    inside = rim_weight + (1 - rim_weight) * share
+    weight = torch.where(target_mass <= EMPTY, outside_weight, inside)
+    return _MassMatching.apply(x, mass, target_mass, weight, config, excess_weight)
 
 
 class _MassMatching(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, mass, target_mass, config, outside_weight, excess_weight):
+    def forward(ctx, x, mass, target_mass, weight, config, excess_weight):
         with launch_lock:
-            buffers = MassLoss(config.grid, config.kernel, x.shape[0], outside_weight, excess_weight)
+            buffers = MassLoss(config.grid, config.kernel, x.shape[0], excess_weight)
             load(x, buffers.x)
             load(mass, buffers.mass)
             load(target_mass, buffers.target)
+            load(weight, buffers.weight)
             mass_loss(buffers)
             loss = to_torch(buffers.loss, (1,), x.device)
         ctx.buffers = buffers

@@ -81,6 +81,7 @@ def _mass_term(r: Rollout, name: str) -> Tensor:
         target.mpm,
         settings.outside_weight,
         settings.excess_weight,
+        settings.rim_weight,
     )
     return loss / getattr(settings, "refinement", 1) ** 3
 

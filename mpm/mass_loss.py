@@ -4,8 +4,8 @@ With c_i the particles' mass at node i, t_i the target's and s = (Σ t + ε_s) /
 
     L = Σ_i w_i ½ [log(s c_i + 1 + ε) − log(t_i + 1 + ε)]² + Σ_{s c_i < m} (m − s c_i)²
 
-w_i is ``outside_weight`` where the target is empty, ``excess_weight`` elsewhere where s c_i > t_i, else 1. It stands in
-the value, so value and gradient agree; where s c_i = t_i the term and its slope vanish whatever the weight.
+w_i is the node's ``weight``, times ``excess_weight`` where s c_i > t_i > 0. It stands in the value, so value and
+gradient agree; where s c_i = t_i the term and its slope vanish whatever the weight.
 """
 
 import numpy as np
@@ -29,14 +29,14 @@ MIN_MASS = 1e-3
 
 
 class MassLoss:
-    """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target [nx, ny, nz]`` -> ``loss [1]``."""
+    """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target``, ``weight [nx, ny, nz]`` -> ``loss``."""
 
-    def __init__(self, grid: GridConfig, kernel: str, n: int, outside_weight: float = 1.0, excess_weight: float = 1.0):
-        self.n, self.nodes = n, NODES[kernel]
-        self.outside_weight, self.excess_weight = float(outside_weight), float(excess_weight)
+    def __init__(self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0):
+        self.n, self.nodes, self.excess_weight = n, NODES[kernel], float(excess_weight)
         self.x = real_array(n, 3, needs_grad=True)
         self.mass = real_array(n, needs_grad=True)
-        self.target = real_array(*grid.size)
+        self.target, self.weight = real_array(*grid.size), real_array(*grid.size)
+        self.weight.fill(1)
         self.loss = real_array(1, needs_grad=True)
         self.node_mass = real_array(*grid.size)
         self.node_bar = scratch_array(*grid.size)
@@ -90,7 +90,7 @@ def interpolate_nodes(x: ti.Ndarray, n: int, node_values: ti.Ndarray, constants:
 def mass_loss(b: MassLoss) -> None:
     """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
     rasterize_mass(b.x, b.mass, b.n, b.node_mass, b.constants, b.nodes)
-    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, b.outside_weight, b.excess_weight, b.loss)
+    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, b.weight, b.excess_weight, b.loss)
 
 
 @ti.ad.grad_for(mass_loss)
@@ -106,7 +106,7 @@ def _compare(
     rows: ti.types.ndarray(ndim=3),
     layers: ti.types.ndarray(ndim=2),
     totals: ti.types.ndarray(ndim=1),
-    outside_weight: float,
+    weight: ti.types.ndarray(ndim=3),
     excess_weight: float,
     loss: ti.types.ndarray(ndim=1),
 ):
@@ -125,7 +125,7 @@ def _compare(
         scale = _mass_scale(totals)
         value, coupling = 0.0, 0.0
         for k in range(node_mass.shape[2]):
-            node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], outside_weight, excess_weight)
+            node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], weight[i, j, k], excess_weight)
             value += node_value
             coupling += slope * node_mass[i, j, k]
             node_bar[i, j, k] = scale * slope
@@ -164,14 +164,12 @@ def _mass_scale(totals: ti.template()):
 
 
 @ti.func
-def _node_loss(scaled, target, outside_weight, excess_weight):
+def _node_loss(scaled, target, node_weight, excess_weight):
     """The node's loss and its derivative with respect to s c_i."""
     difference = ti.log(scaled + LOG_SHIFT) - ti.log(target + LOG_SHIFT)
-    weight = 1.0
-    if target <= EMPTY:
-        weight = outside_weight
-    elif difference > 0.0:
-        weight = excess_weight
+    weight = node_weight
+    if target > EMPTY and difference > 0.0:
+        weight *= excess_weight
     value = 0.5 * weight * difference * difference
     slope = weight * difference / (scaled + LOG_SHIFT)
     if scaled < MIN_MASS:

@@ -20,7 +20,7 @@ def _case(kernel, x=None):
 
 
 @pytest.mark.parametrize("kernel", ["quadratic", "cubic"])
-@pytest.mark.parametrize("weights", [(1.0, 1.0), (5.0, 1.0), (0.3, 0.1)])
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (0.3, 0.1, 0.2)])
 def test_value_and_gradient(kernel, weights):
     config, inputs, target = _case(kernel)
 

@@ -194,7 +194,7 @@ def trace(m) -> torch.Tensor:
 
 
 def mass_loss(
-    x, mass, target, config: MPMConfig, outside_weight: float = 1.0, excess_weight: float = 1.0
+    x, mass, target, config: MPMConfig, outside_weight: float = 1.0, excess_weight: float = 1.0, rim_weight: float = 1.0
 ) -> torch.Tensor:
     """The mass-matching loss of docs/method.md."""
     c = (weights(x, node_positions(config, x.dtype), config) * mass[:, None]).sum(0)
@@ -202,6 +202,7 @@ def mass_loss(
     scaled = c * (t.sum() + 1e-6) / (c.sum() + 1e-6)
     shift = 1 + 1e-4
     outside, excess = torch.full_like(t, outside_weight), torch.where(scaled > t, excess_weight, 1.0)
-    weight = torch.where(t <= 1e-12, outside, excess)
+    inside = excess * (rim_weight + (1 - rim_weight) * t / t.max())
+    weight = torch.where(t <= 1e-12, outside, inside)
     log_term = 0.5 * weight * (torch.log(scaled + shift) - torch.log(t + shift)) ** 2
     return (log_term + (1e-3 - scaled).clamp_min(0) ** 2).sum()
