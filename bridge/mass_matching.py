@@ -78,9 +78,9 @@ def mass_matching_loss(
     expect_shape("mass_matching_loss", "x", x, ("N", 3))
     expect_shape("mass_matching_loss", "mass", mass, (x.shape[0],))
     expect_shape("mass_matching_loss", "target_mass", target_mass, tuple(config.grid.size))
-    for name, weight in zip(_WEIGHTS, (outside_weight, excess_weight, rim_weight), strict=True):
-        if weight < 0:
-            raise InputError(f"mass_matching_loss: {name} is {weight}; expected at least 0")
+    for name, value in zip(_WEIGHTS, (outside_weight, excess_weight, rim_weight), strict=True):
+        if value < 0:
+            raise InputError(f"mass_matching_loss: {name} is {value}; expected at least 0")
     share = target_mass / target_mass.max().clamp_min(EMPTY)
     inside = rim_weight + (1 - rim_weight) * share
     weight = torch.where(target_mass <= EMPTY, outside_weight, inside)
