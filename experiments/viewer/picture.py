@@ -87,15 +87,16 @@ class Painter:
     def _lit_spheres(self, x: Tensor, radii: Tensor, colors: Tensor, view: View, flat: Tensor | None = None) -> Picture:
         """Spheres under a light beside the camera; the last ones are lit as what has the normals ``flat`` [M, 3]."""
         seen = sphere_image(x, radii, view.viewmat, view.K, view.width, view.height)
-        hit = seen.index >= 0
-        index, normal = seen.index[hit], seen.normal[hit]
+        index = seen.index.clamp(min=0)
+        towards = -torch.tensor(view.viewmat[2, :3] + 0.6 * view.viewmat[1, :3] + 0.3 * view.viewmat[0, :3]).to(x)
+        towards /= towards.norm()
+        light = seen.normal @ towards
         if flat is not None and len(flat):
             beyond = index - (len(x) - len(flat))
-            normal = torch.where((beyond >= 0)[:, None], flat[beyond.clamp(min=0)], normal)
-        towards = -torch.tensor(view.viewmat[2, :3] + 0.6 * view.viewmat[1, :3] + 0.3 * view.viewmat[0, :3]).to(x)
-        light = AMBIENT + (1 - AMBIENT) * (normal @ (towards / towards.norm())).clamp(min=0)
-        image = torch.tensor(self.background).to(x).repeat(view.height, view.width, 1)
-        image[hit] = (colors[index] * light[:, None]).clamp(0, 1)
+            light = torch.where(beyond >= 0, (flat @ towards)[beyond.clamp(min=0)], light)
+        light = AMBIENT + (1 - AMBIENT) * light.clamp(min=0)
+        lit = (colors[index] * light[..., None]).clamp(0, 1)
+        image = torch.where((seen.index >= 0)[..., None], lit, torch.tensor(self.background).to(x))
         return Picture(image.cpu().numpy(), seen.depth.cpu().numpy())
 
     def _splats(self, look: Look, view: View, around: Splats | None) -> Picture:
