@@ -76,8 +76,14 @@ def _scale_columns(m, s):
 @ti.func
 def covariance_at(quats: ti.template(), scales: ti.template(), p):
     """Σ of Gaussian ``p``."""
-    m = _scale_columns(_rotation(_unit_quaternion(quats, p)), load_vec3(scales, p))
+    m = covariance_root(quats, scales, p)
     return m @ m.transpose()
+
+
+@ti.func
+def covariance_root(quats: ti.template(), scales: ti.template(), p):
+    """R diag(s), whose product with its transpose is Σ of Gaussian ``p``."""
+    return _scale_columns(_rotation(_unit_quaternion(quats, p)), load_vec3(scales, p))
 
 
 @ti.func
@@ -85,10 +91,18 @@ def add_covariance_adjoint(
     quats: ti.template(), scales: ti.template(), p, g, quats_bar: ti.template(), scales_bar: ti.template()
 ):
     """Add to the gradients of a Gaussian's quaternion and scales, not atomically; ``g`` is that of Σ."""
+    m_bar = (g + g.transpose()) @ covariance_root(quats, scales, p)
+    add_root_adjoint(quats, scales, p, m_bar, quats_bar, scales_bar)
+
+
+@ti.func
+def add_root_adjoint(
+    quats: ti.template(), scales: ti.template(), p, m_bar, quats_bar: ti.template(), scales_bar: ti.template()
+):
+    """The same with the gradient of R diag(s)."""
     q = _unit_quaternion(quats, p)
     s = load_vec3(scales, p)
     r = _rotation(q)
-    m_bar = (g + g.transpose()) @ _scale_columns(r, s)
     for j in ti.static(range(3)):
         dot = r[0, j] * m_bar[0, j] + r[1, j] * m_bar[1, j] + r[2, j] * m_bar[2, j]
         scales_bar[p, j] = scales_bar[p, j] + dot

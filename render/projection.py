@@ -21,7 +21,7 @@ from kernels.launch import prepared
 from kernels.linalg import load_mat3, load_vec3
 from render.camera_models import CAMERA_MODELS, jacobian_rows, pixel_at
 from render.constants import ALPHA_MIN, EXTENT_MAX, MAX_RADIUS
-from render.covariance import covariance_at
+from render.covariance import covariance_root
 from render.pinhole import focal, image_axes, principal, rotation, translation
 
 
@@ -118,27 +118,34 @@ def project(b: Projection) -> None:
 
 
 @ti.func
-def world_covariance(by_axes: ti.template(), first: ti.template(), second: ti.template(), p):
-    """Σ of Gaussian ``p`` from the ``shapes`` of a projection."""
-    sigma = ti.Matrix.zero(float, 3, 3)
-    if ti.static(by_axes):
-        sigma = covariance_at(first, second, p)
-    else:
-        sigma = symmetric(load_mat3(first, p))
-    return sigma
-
-
-@ti.func
 def symmetric(m):
     """The symmetric part of a 3×3 matrix."""
     return 0.5 * (m + m.transpose())
 
 
 @ti.func
-def compensation(xx, xy, yy, eps2d):
-    """sqrt(det Σ / det(Σ + eps2d I)), the antialiasing factor; ``xx, xy, yy`` are those of Σ."""
-    before = ti.max(xx * yy - xy * xy, 0.0)
-    return ti.sqrt(before / ((xx + eps2d) * (yy + eps2d) - xy * xy))
+def image_covariance(by_axes: ti.template(), first: ti.template(), second: ti.template(), p, w, j0, j1):
+    """xx, xy, yy of the covariance in the image before ``eps2d`` is added, and its determinant.
+
+    With a root of Σ the determinant is a sum of squares (Cauchy and Binet): a needle's is exact to the last digits,
+    where xx yy - xy² loses as many as the needle is long. ``first`` and ``second`` are the ``shapes`` of a projection.
+    """
+    image = ti.Vector([0.0, 0.0, 0.0, 0.0])
+    if ti.static(by_axes):
+        root = (w @ covariance_root(first, second, p)).transpose()
+        m0, m1 = root @ j0, root @ j1
+        image = ti.Vector([m0.dot(m0), m0.dot(m1), m1.dot(m1), m0.cross(m1).norm_sqr()])
+    else:
+        cov = w @ symmetric(load_mat3(first, p)) @ w.transpose()
+        xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
+        image = ti.Vector([xx, xy, yy, xx * yy - xy * xy])
+    return image
+
+
+@ti.func
+def compensation(sharp, det):
+    """The antialiasing factor from the determinants before and after ``eps2d`` is added."""
+    return ti.sqrt(ti.max(sharp, 0.0) / det)
 
 
 @ti.func
@@ -193,13 +200,13 @@ def _project(
         if z > 0 and near_plane <= z <= far_plane:
             f, k = focal(Ks, c), principal(Ks, c)
             j0, j1 = jacobian_rows(model, centre, f, k, width, height)
-            cov = w @ world_covariance(by_axes, first_shapes, second_shapes, p) @ w.transpose()
-            xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
-            det = (xx + eps2d) * (yy + eps2d) - xy * xy
+            image = image_covariance(by_axes, first_shapes, second_shapes, p, w, j0, j1)
+            xx, xy, yy, sharp = image[0], image[1], image[2], image[3]
+            det = sharp + eps2d * (xx + yy + eps2d)
             if det > 0 and xx + eps2d > 0:
                 visible = opacities[p]
                 if antialiased != 0:
-                    visible *= compensation(xx, xy, yy, eps2d)
+                    visible *= compensation(sharp, det)
                 box = pixel_radii(visible, xx + eps2d, yy + eps2d)
                 clipped = box[0] <= radius_clip and box[1] <= radius_clip
                 pixel = pixel_at(model, centre, f, image_axes(Ks, c), k)

@@ -3,10 +3,16 @@
 A ``_bar`` is the loss's derivative by the thing it names. With G the symmetric 2×2 gradient of Σ2 and S = W Σ Wᵀ:
 
     conic = Σ2⁻¹                    G = -conic V conic, V = [[a, b/2], [b/2, c]] for conic_bar (a, b, c)
-    factor f, f² = det(Σ2 - e I) / det Σ2
-                                    G += f_bar / (2 f) ((1 - f²) conic - e det(conic) I)
-    Σ2 = J S Jᵀ + e I               S_bar = Jᵀ G J,  J_bar = 2 G J S
+    factor f, f² = d / det Σ2, d = det(Σ2 - e I)
+                                    d_bar = f_bar (1 - f²) / (2 f det Σ2),  G -= f_bar f e / (2 det Σ2) I
+    Σ2 = J S Jᵀ + e I               S_bar = Jᵀ G J,  J_bar = 2 G J S,  G += d_bar adj(Σ2 - e I)
     S = W Σ Wᵀ                      Σ_bar = Wᵀ S_bar W,  W_bar = 2 S_bar W Σ
+
+Those given by their axes, Σ = A Aᵀ, have the rows m_i of J W A, d = |m_0 × m_1|², no difference of large numbers:
+
+    Σ2 = [m_i · m_j] + e I          m_bar_0 = 2 (G_00 m_0 + G_01 m_1 + d_bar m_1 × (m_0 × m_1)), and m_bar_1 likewise
+    m_i = (W A)ᵀ j_i                j_bar_i = W A m_bar_i,  (W A)_bar = Σ_i j_i m_bar_iᵀ
+
     p = W μ + t                     μ_bar = Wᵀ p_bar,  W_bar += p_bar μᵀ,  t_bar = p_bar
 
 What u and J give to p and to the intrinsics is in render/camera_models_adjoint.py.
@@ -16,13 +22,13 @@ import taichi as ti
 
 from kernels.arrays import claim_untouched, heavy_block_dim, runs_on_cpu
 from kernels.launch import prepared
-from kernels.linalg import add_mat3, add_vec3, load_vec3
+from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
 from render.camera_models import CAMERA_MODELS, jacobian_rows
 from render.camera_models_adjoint import camera_adjoint
 from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, CAMERA_BLOCKS_GPU, COMPENSATION_MIN
-from render.covariance import add_covariance_adjoint
+from render.covariance import add_root_adjoint, covariance_root
 from render.pinhole import focal, image_axes, principal, rotation, translation
-from render.projection import Projection, compensation, project, world_covariance
+from render.projection import Projection, compensation, image_covariance, project, symmetric
 
 
 @ti.ad.grad_for(project)
@@ -72,15 +78,53 @@ def _conic_adjoint(conic, conic_bar):
 
 
 @ti.func
-def _compensation_adjoint(factor, factor_bar, conic, eps2d):
-    """G from the gradient of the antialiasing factor."""
-    g = ti.Matrix([[0.0, 0.0], [0.0, 0.0]])
-    if factor > 0:
-        q = ti.Matrix([[conic[0], conic[1]], [conic[1], conic[2]]])
-        trace_part = eps2d * (conic[0] * conic[2] - conic[1] * conic[1])
-        g = (1.0 - factor * factor) * q - trace_part * ti.Matrix([[1.0, 0.0], [0.0, 1.0]])
-        g = factor_bar / (2.0 * ti.max(factor, COMPENSATION_MIN)) * g
-    return g
+def _root_adjoint(
+    quats: ti.template(),
+    scales: ti.template(),
+    p,
+    w,
+    j0,
+    j1,
+    g,
+    sharp_bar,
+    quats_bar: ti.template(),
+    scales_bar: ti.template(),
+):
+    """Gradients of the rows of J and of W as a 5×3 matrix; those of quaternion and scales are added to."""
+    world_root = covariance_root(quats, scales, p)
+    root = w @ world_root
+    m0, m1 = root.transpose() @ j0, root.transpose() @ j1
+    area = m0.cross(m1)
+    m0_bar = 2.0 * (g[0, 0] * m0 + g[0, 1] * m1 + sharp_bar * m1.cross(area))
+    m1_bar = 2.0 * (g[0, 1] * m0 + g[1, 1] * m1 + sharp_bar * area.cross(m0))
+    root_bar = j0.outer_product(m0_bar) + j1.outer_product(m1_bar)
+    add_root_adjoint(quats, scales, p, w.transpose() @ root_bar, quats_bar, scales_bar)
+    return _rows(root @ m0_bar, root @ m1_bar, root_bar @ world_root.transpose())
+
+
+@ti.func
+def _covariance_adjoint(covars: ti.template(), p, w, j0, j1, g, covars_bar: ti.template()):
+    """The same for a Gaussian that is given by its covariance."""
+    sigma = symmetric(load_mat3(covars, p))
+    cov = w @ sigma @ w.transpose()
+    a0, a1 = cov @ j0, cov @ j1
+    cross = j0.outer_product(j1)
+    cov_bar = g[0, 0] * j0.outer_product(j0) + g[1, 1] * j1.outer_product(j1)
+    cov_bar += g[0, 1] * (cross + cross.transpose())
+    cov_w = cov_bar @ w
+    add_mat3(covars_bar, p, w.transpose() @ cov_w)
+    return _rows(2.0 * (g[0, 0] * a0 + g[0, 1] * a1), 2.0 * (g[0, 1] * a0 + g[1, 1] * a1), 2.0 * cov_w @ sigma)
+
+
+@ti.func
+def _rows(j0_bar, j1_bar, w_bar):
+    """Two vectors and the rows of a matrix as the rows of one."""
+    rows = ti.Matrix.zero(float, 5, 3)
+    for j in ti.static(range(3)):
+        rows[0, j], rows[1, j] = j0_bar[j], j1_bar[j]
+        for i in ti.static(range(3)):
+            rows[2 + i, j] = w_bar[i, j]
+    return rows
 
 
 @ti.func
@@ -158,27 +202,47 @@ def _project_grad(
                 p = block * block_stride + turn * stride
                 if p < n and radii[c, p, 0] > 0:
                     mean = load_vec3(means, p)
-                    sigma = world_covariance(by_axes, first_shapes, second_shapes, p)
                     centre = w @ mean + t
                     j0, j1 = jacobian_rows(model, centre, f, k, width, height)
-                    cov = w @ sigma @ w.transpose()
-                    a0, a1 = cov @ j0, cov @ j1
-                    xx, xy, yy = j0.dot(a0), j0.dot(a1), j1.dot(a1)
-                    det = (xx + eps2d) * (yy + eps2d) - xy * xy
+                    image = image_covariance(by_axes, first_shapes, second_shapes, p, w, j0, j1)
+                    xx, xy, yy, sharp = image[0], image[1], image[2], image[3]
+                    det = sharp + eps2d * (xx + yy + eps2d)
                     conic = ti.Vector([yy + eps2d, -xy, xx + eps2d]) / det
 
                     g = _conic_adjoint(conic, _load_row(conics_bar, c, p))
-                    factor = 1.0
+                    factor, sharp_bar = 1.0, 0.0
                     if antialiased != 0:
-                        factor = compensation(xx, xy, yy, eps2d)
-                        g += _compensation_adjoint(factor, opacities[p] * opacities2d_bar[c, p], conic, eps2d)
+                        factor = compensation(sharp, det)
+                        if factor > 0:
+                            share = (
+                                opacities[p] * opacities2d_bar[c, p] / (2.0 * ti.max(factor, COMPENSATION_MIN) * det)
+                            )
+                            sharp_bar = share * (1.0 - factor * factor)
+                            for i in ti.static(range(2)):
+                                g[i, i] -= share * factor * factor * eps2d
                     opacities_bar[p] = opacities_bar[p] + factor * opacities2d_bar[c, p]
 
-                    j0_bar = 2.0 * (g[0, 0] * a0 + g[0, 1] * a1)
-                    j1_bar = 2.0 * (g[0, 1] * a0 + g[1, 1] * a1)
-                    cross = j0.outer_product(j1)
-                    cov_bar = g[0, 0] * j0.outer_product(j0) + g[1, 1] * j1.outer_product(j1)
-                    cov_bar += g[0, 1] * (cross + cross.transpose())
+                    rows = ti.Matrix.zero(float, 5, 3)
+                    if ti.static(by_axes):
+                        rows = _root_adjoint(
+                            *(
+                                first_shapes,
+                                second_shapes,
+                                p,
+                                w,
+                                j0,
+                                j1,
+                                g,
+                                sharp_bar,
+                                first_shapes_bar,
+                                second_shapes_bar,
+                            )
+                        )
+                    else:
+                        g += sharp_bar * ti.Matrix([[yy, -xy], [-xy, xx]])
+                        rows = _covariance_adjoint(first_shapes, p, w, j0, j1, g, first_shapes_bar)
+                    j0_bar = ti.Vector([rows[0, 0], rows[0, 1], rows[0, 2]])
+                    j1_bar = ti.Vector([rows[1, 0], rows[1, 1], rows[1, 2]])
 
                     pixel_bar = ti.Vector([means2d_bar[c, p, 0], means2d_bar[c, p, 1]])
                     centre_bar, axes_add, k_add = camera_adjoint(
@@ -188,16 +252,9 @@ def _project_grad(
                     axes_bar += axes_add
                     k_bar += k_add
 
-                    cov_w = cov_bar @ w
-                    sigma_bar = w.transpose() @ cov_w
-                    if ti.static(by_axes):
-                        add_covariance_adjoint(
-                            first_shapes, second_shapes, p, sigma_bar, first_shapes_bar, second_shapes_bar
-                        )
-                    else:
-                        add_mat3(first_shapes_bar, p, sigma_bar)
                     add_vec3(means_bar, p, w.transpose() @ centre_bar)
-                    w_bar += 2.0 * cov_w @ sigma + centre_bar.outer_product(mean)
+                    for i, j in ti.static(ti.ndrange(3, 3)):
+                        w_bar[i, j] += rows[2 + i, j] + centre_bar[i] * mean[j]
                     t_bar += centre_bar
             if camera_wanted != 0:
                 for i in ti.static(range(3)):
