@@ -131,8 +131,12 @@ class DrivenWindow:
         self.screenshot()
 
     def click(self, place: tuple[float, float]) -> None:
-        """Press the left button, and let go."""
-        self.drag(place, place)
+        """Press the left button, and let go; each step waits for a picture of the window."""
+        self.move(*place)
+        for step in ("mousedown", "mouseup"):
+            self.screenshot()
+            self.display.xdotool(step, 1)
+        self.screenshot()
 
     def screenshot(self, key: str = "s") -> np.ndarray:
         """What the window shows after all that was pressed before, [H, W, 3]; key ``w`` has the widgets."""

@@ -153,16 +153,15 @@ def test_the_boxes_choose_view_colour_and_overlay(window):
     views_and_colors = find_widgets(shown, *LEFT_PANEL, "box")
     overlays = find_widgets(shown, *RIGHT_PANEL, "box")
     assert (len(views_and_colors), len(overlays)) == (len(VIEWS) + len(COLORS) - 1, 3)
-    pictures = [plain]
-    for view in (2, 3, 0):
-        window.click(views_and_colors[view].middle)
-        pictures.append(window.screenshot())
-    assert (pictures[3] == plain).all()
-    floor = overlays[2]
-    window.click(floor.middle)
-    pictures[3] = window.screenshot()
-    assert all((a != b).any() for i, a in enumerate(pictures) for b in pictures[:i])
-    window.click(floor.middle)
+    particles, alpha, material, floor = *(views_and_colors[n] for n in (0, 2, -1)), overlays[2]
+    for box, back in ((alpha, particles), (floor, floor)):
+        window.click(box.middle)
+        assert (window.screenshot() != plain).any()
+        window.click(back.middle)
+        assert (window.screenshot() == plain).all()
+    window.click(material.middle)
+    assert (window.screenshot() != plain).any()
+    window.key("c")  # from the last colour to the first
     assert (window.screenshot() == plain).all()
 
 
