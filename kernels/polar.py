@@ -30,8 +30,8 @@ def polar_rotation(a):
 
 @ti.func
 def _newton_polar(a):
-    # The error after a step is about the square of the change: stop once that is below rounding.
-    tolerance = ti.static(1e-12 if real_dtype() == ti.f32 else 1e-26)
+    # The error after a step is half the square of the change: stop once that is below rounding.
+    tolerance = ti.static(1e-8 if real_dtype() == ti.f32 else 1e-17)
     x = a
     change = 1.0
     step = 0
@@ -40,12 +40,21 @@ def _newton_polar(a):
         det = x.determinant()
         scale = 1.0
         if step < 3:  # near convergence the scaling would only add rounding
-            scale = ti.pow(det, -1.0 / 3.0)
+            scale = _inverse_cube_root(det)
         new = 0.5 * (scale * x + cofactor / (det * scale))
         change = (new - x).norm_sqr()
         x = new
         step += 1
     return x
+
+
+@ti.func
+def _inverse_cube_root(det):
+    """det^(-1/3), near 1 roughly: any scaling leads to the same rotation, and a power takes as long as half a step."""
+    root = (det + 2.0) / (2.0 * det + 1.0)
+    if det < 0.25 or det > 4.0:
+        root = ti.pow(det, -1.0 / 3.0)
+    return root
 
 
 @ti.func

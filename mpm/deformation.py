@@ -18,6 +18,18 @@ def trust_scale(a, c_raw, constants: ti.template()):
 
 
 @ti.func
+def may_be_scaled(a, c, constants: ti.template()):
+    """Whether C may be s C_raw with s < 1; if not, s = 1 for certain. Where s < 1, J is at the limit ``j_min``, but for
+    a margin wider than all rounding. To ask costs less than C_raw, which is not stored.
+    """
+    result = False
+    if constants[J_MIN] > 0.0:
+        limit = constants[J_MIN] / ti.max(a.determinant(), J_FLOOR) - 1.0
+        result = constants[DT] * c.trace() <= ti.min(0.0, limit + 1e-3)
+    return result
+
+
+@ti.func
 def trust_scale_adjoint(a, c_raw, c_bar, constants: ti.template()):
     """dL/dC_raw and the trust region's share of dL/dA, from dL/dC for C = s C_raw."""
     s = trust_scale(a, c_raw, constants)

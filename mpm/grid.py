@@ -20,7 +20,8 @@ from mpm.constants import (
 
 NUMBERS = 4
 """Numbers a node."""
-PIECE = 4
+PIECE_BITS = 2
+PIECE = 1 << PIECE_BITS
 """Nodes, one after another in memory, that share a mark."""
 
 
@@ -39,8 +40,8 @@ class Grid:
 @ti.func
 def touch(touched: ti.template(), node, nodes: ti.template()):
     """Mark ``nodes`` nodes, at most a piece, from ``node`` on."""
-    touched[node // PIECE] = 1
-    touched[(node + ti.static(nodes - 1)) // PIECE] = 1
+    touched[node >> PIECE_BITS] = 1
+    touched[(node + ti.static(nodes - 1)) >> PIECE_BITS] = 1
 
 
 @ti.func

@@ -32,15 +32,15 @@ class CellOrder:
         self.n, self.blocks = n, blocks
         self.list = int_array(n)
         self._kernel = _order_kernel(nodes)
-        self._cell, self._rank = int_array(n), int_array(n)
-        self._first, self._total = int_array(CELLS * blocks), int_array(1)
+        self._counts: tuple[ti.Ndarray, ...] = ()
         self._age = 0
 
     def refresh(self, state: ti.Ndarray, constants: ti.Ndarray, domain: ti.Ndarray) -> None:
         """Order the particles by their cells in ``state``, unless that was done a few steps ago."""
         if self._age == 0:
-            lists = (self._cell, self._rank, self._first, self._total, self.list)
-            self._kernel(state, self.n, self.blocks, constants, domain, *lists)
+            if not self._counts:  # a cell and a rank for each particle, a first place for each cell, a total
+                self._counts = tuple(int_array(size) for size in (self.n, self.n, CELLS * self.blocks, 1))
+            self._kernel(state, self.n, self.blocks, constants, domain, *self._counts, self.list)
         self._age = (self._age + 1) % _steps()
 
 

@@ -1,4 +1,4 @@
-"""Scattering particles to the grid with few atomic additions.
+"""Scattering particles to the grid with few atomic additions: the way of GPUs; mpm.shares has that of CPUs.
 
 Both scatters of a step, P2G and the adjoint of G2P, give a node Σ w (momentum + affine d), P2G its mass besides. One
 thread takes ``run_length()`` particles in the order of cells (mpm.order) and one layer of their stencils across x. As

@@ -7,7 +7,7 @@ import taichi as ti
 
 from configs.errors import InputError
 from configs.mpm import FACES, MPMConfig
-from kernels.arrays import from_numpy, real_array, scratch_array
+from kernels.arrays import from_numpy, real_array, runs_on_cpu, scratch_array
 from mpm.bspline import NODES
 from mpm.colliders import ROW
 from mpm.constants import GRAVITY, MATERIAL_LAW, SIZE, WALLS
@@ -19,7 +19,9 @@ from mpm.laws.law import Law
 from mpm.laws.stress import StressKernels, stress_kernels
 from mpm.order import CellOrder
 from mpm.rollout import Rollout, Workings, add_state, copy_state
-from mpm.step import transfer_kernels
+from mpm.shares import Shares, in_shares
+from mpm.step import step_kernels
+from mpm.step_adjoint import adjoint_kernels
 from mpm.surroundings import Surroundings
 
 
@@ -38,12 +40,18 @@ class Solver:
         self.internal = list(dict.fromkeys(name for law in self.laws for name in law.internal))
         """Names of the internal variables of all laws in use, the state's last components."""
         self.nodes = NODES[config.kernel]
-        self.transfers = transfer_kernels(self.nodes)
         self.stresses = [self._stress(number) for number in range(len(self.laws))]
+        self.inlined = self.laws[0] if len(self.laws) == 1 and not runs_on_cpu() else None
+        """A law whose stress is compiled into the step: fewer launches, but all compiled anew for each law. On the CPU
+        a launch costs little."""
+        by_hand = self.inlined if self.inlined and self.inlined.stress_adjoint else None
+        self.kernels = step_kernels(self.nodes, *self._with_rows(self.inlined))
+        self.adjoint_kernels = adjoint_kernels(self.nodes, *self._with_rows(by_hand))
         self.flows = [self._flow(number) for number in range(len(self.laws))]
         self.surroundings = Surroundings(config)
         size = config.grid.size
         self.grid = Grid(math.prod(size))
+        self.shares = Shares(self.grid.pieces)
         self.grid_bar = Grid(0)
         self.gravity_bar = scratch_array(1)
         kinds = [WALLS[getattr(config.boundary, face)] for face in FACES]
@@ -62,6 +70,9 @@ class Solver:
 
     def _rows(self, law: Law) -> tuple[int, ...]:
         return tuple(MATERIAL_LAW + self.parameters.index(name) for name in law.parameters)
+
+    def _with_rows(self, law: Law | None) -> tuple:
+        return (law, self._rows(law)) if law else ()
 
     def _which(self, number: int) -> int:
         """The number that a kernel looks for; −1, all particles, where there is one law."""
@@ -101,38 +112,56 @@ class Solver:
 
     def step(self, r: Rollout, number: int, source: ti.Ndarray, target: ti.Ndarray) -> None:
         """The state ``source`` -> the state ``target``, the step ``number`` of the rollout."""
-        affine, grid = self._work(r, number, source)
+        workings = self._prepare(r, number, source)
+        arguments = self._step_arguments(r, number, source, target, workings)
         if r.surrounded:
-            self.surroundings.move(r, number, grid, self.domain)
-            grid = self.surroundings.moved
-        self.transfers.from_grid(
+            self.kernels.momentum_to_grid(*arguments)
+            self.surroundings.move(r, number, workings.grid, self.domain)
+            moved = workings._replace(grid=self.surroundings.moved)
+            self.kernels.from_grid(*self._step_arguments(r, number, source, target, moved))
+        else:
+            self.kernels.step(*arguments)
+        for flow in filter(None, self.flows):
+            flow.flow(target, r.n, r.material, r.laws, r.constants)
+
+    def _prepare(self, r: Rollout, number: int, state: ti.Ndarray) -> Workings:
+        """What a step's kernel finds done: the particles' order, and the stresses that are not compiled into it."""
+        workings = r.workings(number)
+        if self.inlined is None:
+            given = (state, r.n, r.controls, r.interval_of(number), r.material, r.laws)
+            for stress in self.stresses:
+                stress.stress(*given, workings.affine, r.constants)
+        self._refresh_order(r, state)
+        return workings
+
+    def _refresh_order(self, r: Rollout, state: ti.Ndarray) -> None:
+        if not in_shares():
+            r.order.refresh(state, r.constants, self.domain)
+
+    def _step_arguments(self, r: Rollout, number: int, source, target, workings: Workings) -> tuple:
+        affine, grid = workings
+        return (
             source,
             target,
             r.n,
             r.internal,
+            r.order.list,
+            r.material,
+            r.laws,
             r.controls,
             r.interval_of(number),
             affine,
             grid.numbers,
+            grid.touched,
+            grid.pieces,
+            self.shares.numbers,
+            self.shares.count,
             r.constants,
             self.domain,
             r.status,
             number,
             int(number == r.steps - 1),
         )
-        for flow in filter(None, self.flows):
-            flow.flow(target, r.n, r.material, r.laws, r.constants)
-
-    def _work(self, r: Rollout, number: int, state: ti.Ndarray) -> Workings:
-        """Stress and P2G of a step: masses and velocities of the nodes; of surrounded rollouts, their momenta."""
-        affine, grid = workings = r.workings(number)
-        for stress in self.stresses:
-            stress.stress(state, r.n, r.controls, r.interval_of(number), r.material, r.laws, affine, r.constants)
-        r.order.refresh(state, r.constants, self.domain)
-        nodes = (grid.numbers, grid.touched, grid.pieces)
-        to_grid = self.transfers.momentum_to_grid if r.surrounded else self.transfers.to_grid
-        to_grid(state, r.n, r.order.list, r.material, affine, *nodes, r.constants, self.domain)
-        return workings
 
     def run_segment(self, r: Rollout, start: int, record: bool) -> None:
         """Run the segment that begins at step ``start``, whose state is in slot 0."""
@@ -147,9 +176,11 @@ class Solver:
         self._flow_adjoint(r, number, source, target, a)
         if r.keeps_workings:
             workings = r.workings(number)
-            r.order.refresh(source, r.constants, self.domain)
+            self._refresh_order(r, source)
         else:
-            workings = self._work(r, number, source)
+            workings = self._prepare(r, number, source)
+            to_grid = self.kernels.momentum_to_grid if r.surrounded else self.kernels.to_grid
+            to_grid(*self._step_arguments(r, number, source, target, workings))
         self._transfer_adjoint(r, number, source, target, workings, a)
         self._stress_adjoint(r, number, source, a)
 
@@ -165,7 +196,9 @@ class Solver:
             r.order.list,
             r.material,
             r.material.grad,
+            r.laws,
             r.controls,
+            r.controls.grad,
             r.interval_of(number),
             affine,
             a.affine_bar,
@@ -175,23 +208,27 @@ class Solver:
             bar.numbers,
             bar.touched,
             bar.pieces,
+            self.shares.numbers,
+            self.shares.count,
             self.gravity_bar,
             a.state_bar,
             r.constants,
             self.domain,
         )
         if r.surrounded:
-            self.transfers.from_grid_adjoint(*arguments)
+            self.adjoint_kernels.from_grid(*arguments)
             around.move_adjoint(r, number, grid, bar, self.gravity_bar, self.domain)
-            self.transfers.to_grid_adjoint(*arguments)
+            self.adjoint_kernels.to_grid(*arguments)
         else:
-            self.transfers.adjoint(*arguments)
+            self.adjoint_kernels.step(*arguments)
 
     def _stress_adjoint(self, r: Rollout, number: int, state: ti.Ndarray, a: "Adjoint") -> None:
         interval = r.interval_of(number)
         for law, kernels in zip(self.laws, self.stresses, strict=True):
             inputs = (state, r.n, r.controls)
             if kernels.gather is None:
+                if self.inlined:  # the step's adjoint has done it
+                    continue
                 material = (r.material, r.material.grad, r.laws)
                 bars = (a.affine_bar, a.a_bar, a.state_bar)
                 kernels.finish(*inputs, r.controls.grad, interval, *material, *bars, r.constants)

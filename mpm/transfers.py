@@ -16,7 +16,7 @@ from mpm.grid import node_vec3
 def cell_coordinate(x, constants: ti.template()):
     """Position in cells from node (0, 0, 0)."""
     origin = ti.Vector([constants[ORIGIN + c] for c in ti.static(range(3))])
-    return (x - origin) / constants[SPACING]
+    return (x - origin) * (1.0 / constants[SPACING])  # one division instead of three
 
 
 @ti.func
@@ -145,6 +145,9 @@ def p2g_adjoint(
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
     h = constants[SPACING]
+    wz_z = ti.Vector([wz[k] * (k - t[2]) for k in ti.static(range(nodes))])
+    per_x, per_y, per_z = h * column_of(affine, 0), h * column_of(affine, 1), h * column_of(affine, 2)
+    at_first = momentum - t[0] * per_x - t[1] * per_y - t[2] * per_z
     zero = ti.Vector([0.0, 0.0, 0.0])
     x_bar, p_bar, px, py, pz = zero, zero, zero, zero, zero
     m_bar = 0.0
@@ -152,18 +155,18 @@ def p2g_adjoint(
         for j in ti.static(range(nodes)):
             row = row_start(first, i, j, domain)
             wx_i, wy_j = pick(wx, i), pick(wy, j)
-            column = momentum + h * ((i - t[0]) * column_of(affine, 0) + (j - t[1]) * column_of(affine, 1))
+            row_momentum = at_first + i * per_x + j * per_y
             value, slope_z, m_row = 0.0, 0.0, 0.0
             p_row, p_row_z = zero, zero
             for k in ti.static(range(nodes)):
                 node = row + k
                 m_i, p_i = grid_bar[4 * node], node_vec3(grid_bar, node)
-                dot = m * m_i + p_i.dot(column + (h * (k - t[2])) * column_of(affine, 2))
+                dot = m * m_i + p_i.dot(row_momentum + k * per_z)
                 value += wz[k] * dot
                 slope_z += gz[k] * dot
                 m_row += wz[k] * m_i
                 p_row += wz[k] * p_i
-                p_row_z += (wz[k] * (k - t[2])) * p_i
+                p_row_z += wz_z[k] * p_i
             wxy = wx_i * wy_j
             x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wxy * slope_z])
             m_bar += wxy * m_row

@@ -14,16 +14,16 @@ from mpm.solver import Solver, run, run_adjoint
 
 PROFILER = "TI_KERNEL_PROFILER"
 """Taichi reads this variable when it starts; its profiler slows launches down, so these are runs of their own."""
-MOVED = {"stress": 31, "to_grid": 17, "from_grid": 66, "adjoint_step": 193, "finish": 53}
+MOVED = {"stress": 31, "step": 83, "adjoint_step": 193, "finish": 53}
 """Numbers that a kernel reads or writes for each particle of an elastic law, at the least: what it shares with other
-particles, the grid above all, not counted."""
+particles, the grid above all, not counted. Where the stress is compiled into the step, it has those of both."""
 COPIED = 1 << 27
 """Numbers copied to find the bandwidth."""
 
 
 @dataclass(frozen=True)
 class KernelTime:
-    """One kernel, all its loops together."""
+    """One kernel, all its loops together, or one loop of several."""
 
     name: str
     ms_per_step: float
@@ -55,15 +55,34 @@ def kernel_times(solver: Solver, rollout: Rollout) -> list[KernelTime]:
     profiler.sync_kernel_profiler()
     profiler.update_kernel_profiler()
     total: dict[str, float] = defaultdict(float)
+    loops: dict[str, dict[int, float]] = defaultdict(lambda: defaultdict(float))
     for record in profiler.get_kernel_profiler_records():
-        name = record.name.rsplit("_kernel_", 1)[0].rsplit("_c", 1)[0]
-        total[name] += record.kernel_time / rollout.steps
-    times = [KernelTime(name, ms, _share(name, ms, rollout.n, bandwidth)) for name, ms in total.items()]
+        kernel, _, task = record.name.rpartition("_kernel_")
+        name, ms = kernel.rsplit("_c", 1)[0], record.kernel_time / rollout.steps
+        total[name] += ms
+        if task.endswith("range_for"):
+            loops[name][int(task.split("_")[0])] += ms
+    moved = _moved(solver)
+    times = [KernelTime(name, ms, _share(moved.get(name), ms, rollout.n, bandwidth)) for name, ms in total.items()]
+    for name, tasks in loops.items():
+        if len(tasks) > 1:
+            numbered = enumerate(sorted(tasks), start=1)
+            times += [KernelTime(f"{name}, loop {number}", tasks[task], None) for number, task in numbered]
     return sorted(times, key=lambda time: -time.ms_per_step)
 
 
-def _share(name: str, ms: float, n: int, bandwidth: float) -> float | None:
-    return 4 * MOVED[name] * n / (1e-3 * ms) / bandwidth if name in MOVED else None
+def _moved(solver: Solver) -> dict[str, int]:
+    """``MOVED`` as the solver's kernels are put together."""
+    moved = dict(MOVED)
+    if solver.inlined:
+        moved["step"] += moved["stress"]
+        if solver.inlined.stress_adjoint:
+            moved["adjoint_step"] += moved["finish"]
+    return moved
+
+
+def _share(moved: int | None, ms: float, n: int, bandwidth: float) -> float | None:
+    return 4 * moved * n / (1e-3 * ms) / bandwidth if moved else None
 
 
 def kernel_table(times: list[KernelTime], title: str) -> Table:

@@ -37,8 +37,70 @@ def stress_kernels(law: Law, rows: tuple[int, ...], which: int) -> StressKernels
     return StressKernels(_stress_kernel(law, rows, which), *_automatic_adjoint(law, rows, which))
 
 
-def _stress_kernel(law: Law, rows: tuple[int, ...], which: int):
+@functools.cache
+def particle_stress(law: Law, rows: tuple[int, ...], which: int = -1) -> Callable:
+    """The ``ti.func`` that makes one particle's row of ``affine``."""
     kinematics, kirchhoff_stress = law.kinematics, law.kirchhoff_stress
+
+    @ti.func
+    def stress(
+        state: ti.template(),
+        n,
+        controls: ti.template(),
+        interval,
+        material: ti.template(),
+        laws: ti.template(),
+        affine: ti.template(),
+        constants: ti.template(),
+        p,
+    ):
+        if follows(laws, which, p):
+            a = controlled_f(state, n, controls, interval, p)
+            c = get_mat3(state, n, C, p)
+            tau = kirchhoff_stress(a, kinematic_tensor(kinematics, a), c, law_parameters(material, n, rows, p))
+            viscous = constants[BULK_VISCOSITY] * c.trace() * eye3()
+            scale = stress_scale(material, n, constants, p)
+            set_mat3(affine, n, 0, p, scale * (tau + viscous) + material[MATERIAL_MASS * n + p] * c)
+
+    return stress
+
+
+@functools.cache
+def particle_stress_adjoint(law: Law, rows: tuple[int, ...], which: int = -1) -> Callable:
+    """The ``ti.func`` of its adjoint, where the law has one by hand: adds to dL/dF, the controls' and parameters'."""
+    kinematics = law.kinematics
+    adjoint_by_hand: Any = law.stress_adjoint
+
+    @ti.func
+    def stress_adjoint(
+        state: ti.template(),
+        n,
+        controls: ti.template(),
+        controls_bar: ti.template(),
+        interval,
+        material: ti.template(),
+        material_bar: ti.template(),
+        laws: ti.template(),
+        affine_bar: ti.template(),
+        a_bar: ti.template(),
+        adjoint: ti.template(),
+        constants: ti.template(),
+        p,
+    ):
+        if follows(laws, which, p):
+            a = controlled_f(state, n, controls, interval, p)
+            k = kinematic_tensor(kinematics, a)
+            tau_bar = stress_scale(material, n, constants, p) * get_mat3(affine_bar, n, 0, p)
+            f_bar, k_bar, parameters_bar = adjoint_by_hand(a, k, law_parameters(material, n, rows, p), tau_bar)
+            total = get_mat3(a_bar, n, 0, p) + f_bar + kinematic_tensor_adjoint(kinematics, a, k, k_bar)
+            add_f_bar(adjoint, controls_bar, interval, n, p, total)
+            add_parameters(material_bar, n, rows, p, parameters_bar)
+
+    return stress_adjoint
+
+
+def _stress_kernel(law: Law, rows: tuple[int, ...], which: int):
+    stress_of = particle_stress(law, rows, which)
 
     @prepared
     @ti.kernel
@@ -53,20 +115,13 @@ def _stress_kernel(law: Law, rows: tuple[int, ...], which: int):
         constants: ti.types.ndarray(ndim=1),
     ):
         for p in range(n):
-            if follows(laws, which, p):
-                a = controlled_f(state, n, controls, interval, p)
-                c = get_mat3(state, n, C, p)
-                tau = kirchhoff_stress(a, kinematic_tensor(kinematics, a), c, law_parameters(material, n, rows, p))
-                viscous = constants[BULK_VISCOSITY] * c.trace() * eye3()
-                scale = stress_scale(material, n, constants, p)
-                set_mat3(affine, n, 0, p, scale * (tau + viscous) + material[MATERIAL_MASS * n + p] * c)
+            stress_of(state, n, controls, interval, material, laws, affine, constants, p)
 
     return stress
 
 
 def _hand_adjoint(law: Law, rows: tuple[int, ...], which: int):
-    kinematics = law.kinematics
-    stress_adjoint: Any = law.stress_adjoint
+    stress_adjoint = particle_stress_adjoint(law, rows, which)
 
     @prepared
     @ti.kernel
@@ -85,14 +140,21 @@ def _hand_adjoint(law: Law, rows: tuple[int, ...], which: int):
         constants: ti.types.ndarray(ndim=1),
     ):
         for p in range(n):
-            if follows(laws, which, p):
-                a = controlled_f(state, n, controls, interval, p)
-                k = kinematic_tensor(kinematics, a)
-                tau_bar = stress_scale(material, n, constants, p) * get_mat3(affine_bar, n, 0, p)
-                f_bar, k_bar, parameters_bar = stress_adjoint(a, k, law_parameters(material, n, rows, p), tau_bar)
-                total = get_mat3(a_bar, n, 0, p) + f_bar + kinematic_tensor_adjoint(kinematics, a, k, k_bar)
-                add_f_bar(adjoint, controls_bar, interval, n, p, total)
-                add_parameters(material_bar, n, rows, p, parameters_bar)
+            stress_adjoint(
+                state,
+                n,
+                controls,
+                controls_bar,
+                interval,
+                material,
+                material_bar,
+                laws,
+                affine_bar,
+                a_bar,
+                adjoint,
+                constants,
+                p,
+            )
 
     return finish
 
