@@ -28,6 +28,9 @@ from mpm.mesh_sdf import SampledDistance, sample_distance
 from mpm.shapes import SHAPES
 from mpm.trajectory import as_built, pose, rotation_vector
 
+ON_SURFACE = 1e-4
+"""Nodes so little outside of what a collider acts on are on its surface: rounding decides nothing. Unit: spacings."""
+
 
 class ColliderRows:
     """Kinds, samples and rows of ``config.colliders``; reads and samples the meshes."""
@@ -44,7 +47,8 @@ class ColliderRows:
         reach = 0.5 * NODES[config.kernel] * config.grid.spacing
         for k, collider in enumerate(self.colliders):
             self.kinds[k, SHAPE], self.kinds[k, CONDITION] = SHAPES[collider.shape], WALLS[collider.condition]
-            self.fixed[k, FRICTION], self.fixed[k, MARGIN] = collider.friction, _margin(collider, reach)
+            self.fixed[k, FRICTION] = collider.friction
+            self.fixed[k, MARGIN] = _margin(collider, reach) + ON_SURFACE * config.grid.spacing
             self.fixed[k, SIZE : SIZE + 3] = _size(collider)
             if isinstance(collider, MeshColliderConfig):
                 self._add_mesh(k, collider, samples)

@@ -58,6 +58,17 @@ def test_block_rests_below_the_angle_of_friction():
     assert abs(places[1] - places[0]) <= 1e-3 * H
 
 
+def test_nodes_on_a_surface_are_on_it_whatever_is_rounded():
+    """Planes through nodes, whose places are multiples of 0.1 and hardly ever exactly that."""
+    heights = []
+    for j in range(6):
+        plane = {**FLOOR, "position": (0, j * H, 0), "condition": "sticky"}
+        sim = DiffMPM(_config(gravity=(0.0, -G, 0.0), colliders=(plane,)))
+        state = sim(_block((-0.4, j * H, -0.2), (0.0, j * H + 0.2, 0.2)), steps=30)
+        heights.append(float(state.x[:, 1].mean()) - j * H)
+    assert max(heights) - min(heights) <= 1e-9
+
+
 def test_block_slides_down_a_tilted_plane():
     """Nodes lie anyhow about the surface: still, once landed, Δv = g sin t T − μ (g cos t T + Δv_n), within 1 %."""
     angle, friction, steps = math.radians(30), 0.25, 200
