@@ -33,6 +33,8 @@ from mpm.rollout import Rollout
 from mpm.solver import Solver, run, run_adjoint
 from mpm.state import F_TOTAL, INTERNAL, F, V, X
 
+Clock = Callable[[], float]
+"""Reads seconds."""
 CPU_CASES, GPU_CASES = ("30/64",), ("46/64", "100/128")
 """Particles along an edge of the cube / nodes along an edge of the grid."""
 TABLE_WIDTH = 110
@@ -101,7 +103,9 @@ def make_solver(grid: int, law: str, kernel: str) -> Solver:
     return Solver(config)
 
 
-def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeats: int) -> Measurement:
+def measure_ours(
+    edge: int, grid: int, law: str, kernel: str, steps: int, repeats: int, clock: Clock = time.perf_counter
+) -> Measurement:
     """diffmpm on the cube."""
     solver = make_solver(grid, law, kernel)
     x, v = cube(edge, grid)
@@ -112,7 +116,7 @@ def measure_ours(edge: int, grid: int, law: str, kernel: str, steps: int, repeat
         run_adjoint(solver, rollout)
 
     name = f"diffmpm {law}, {kernel}"
-    measured = _time(name, len(x), grid, steps, repeats, lambda: run(solver, rollout), backward)
+    measured = _time(name, len(x), grid, steps, repeats, clock, lambda: run(solver, rollout), backward)
     return replace(measured, device_bytes=_device_bytes())
 
 
@@ -124,12 +128,12 @@ def _device_bytes() -> int | None:
     return total - free
 
 
-def measure_baseline(edge: int, grid: int, steps: int, repeats: int) -> Measurement:
+def measure_baseline(edge: int, grid: int, steps: int, repeats: int, clock: Clock = time.perf_counter) -> Measurement:
     """The baseline on the cube."""
     x, v = cube(edge, grid)
     baseline = DiffTaichiStyle(len(x), steps, grid, DT_SIZE, LAM, MU, DENSITY)
     baseline.start(x, v)
-    return _time("DiffTaichi style", len(x), grid, steps, repeats, baseline.forward, baseline.backward)
+    return _time("DiffTaichi style", len(x), grid, steps, repeats, clock, baseline.forward, baseline.backward)
 
 
 def _time(
@@ -138,17 +142,18 @@ def _time(
     grid: int,
     steps: int,
     repeats: int,
+    clock: Clock,
     forward: Callable[[], None],
     backward: Callable[[], None],
 ) -> Measurement:
     forwards, both = [], []
     for _ in range(repeats + 1):
-        start = _now()
+        start = _read(clock)
         forward()
-        middle = _now()
+        middle = _read(clock)
         backward()
         forwards.append(middle - start)
-        both.append(_now() - start)
+        both.append(_read(clock) - start)
     forward_ms, both_ms = (1e3 * statistics.median(times[1:]) / steps for times in (forwards, both))
     return Measurement(name, n, grid, both[0], forward_ms, both_ms)
 
@@ -163,6 +168,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--steps", type=int, default=20, metavar="N", help="steps of a rollout (default: 20)")
     parser.add_argument("--repeats", type=int, default=7, metavar="N", help="timed rollouts (default: 7)")
     parser.add_argument("--baseline", action="store_true", help="also time a baseline in DiffTaichi's style")
+    parser.add_argument(
+        "--cpu-time", action="store_true", help="time of all threads together, which loads hardly change"
+    )
     parser.add_argument("--kernels", action="store_true", help="show where the time goes, by kernel, instead")
     parser.add_argument("--output", type=Path, metavar="FILE", help="where the numbers go, as JSON")
     args = parser.parse_args(arguments)
@@ -185,17 +193,18 @@ def _run(args: argparse.Namespace) -> None:
         if args.kernels:
             _show_kernels(edge, grid, args)
             continue
-        ours = measure_ours(edge, grid, args.law, args.kernel, args.steps, args.repeats)
+        how = (args.steps, args.repeats, time.process_time if args.cpu_time else time.perf_counter)
+        ours = measure_ours(edge, grid, args.law, args.kernel, *how)
         if ours.device_bytes is not None and before is not None:
             ours = replace(ours, device_bytes=ours.device_bytes - before)
         results.append(ours)
         if args.baseline:
-            results.append(measure_baseline(edge, grid, args.steps, args.repeats))
+            results.append(measure_baseline(edge, grid, *how))
     if args.kernels:
         return
-    console = Console()
+    console, of = Console(), ", CPU time" if args.cpu_time else ""
     console.width = max(console.width, TABLE_WIDTH)
-    console.print(_table(results, f"MPM, {backend}, median of {args.repeats} rollouts of {args.steps} steps"))
+    console.print(_table(results, f"MPM, {backend}, median of {args.repeats} rollouts of {args.steps} steps{of}"))
     if args.output:
         report = {"backend": backend, "steps": args.steps, "repeats": args.repeats, "versions": versions()}
         report["results"] = [asdict(result) | {"rate": result.rate} for result in results]
@@ -233,9 +242,10 @@ def _table(results: list[Measurement], title: str) -> Table:
     return table
 
 
-def _now() -> float:
+def _read(clock: Clock) -> float:
+    """The time when all launched kernels are done."""
     ti.sync()
-    return time.perf_counter()
+    return clock()
 
 
 if __name__ == "__main__":
