@@ -99,11 +99,11 @@ def g2p_adjoint_to_share(
     at_first = v_bar - t[0] * per_x - t[1] * per_y - t[2] * per_z
     x_bar = ti.Vector([0.0, 0.0, 0.0])
     for i in range(nodes):
-        for j in range(nodes):
+        for j in ti.static(range(nodes)):
             row = ((first[0] + i) * ny + first[1] + j) * nz + first[2]
             _touch(touched, row, nodes)
             number, source = _first_number(share * PIECE * pieces + row), _first_number(row)
-            wx_i, wy_j = pick(wx, i), pick(wy, j)
+            wx_i, wy_j = pick(wx, i), wy[j]
             row_seed = at_first + i * per_x + j * per_y
             value, slope_z = 0.0, 0.0
             for k in ti.static(range(nodes)):
@@ -114,7 +114,7 @@ def g2p_adjoint_to_share(
                 slope_z += gz[k] * dot
                 w = wx_i * wy_j * wz[k]
                 _add_to_node(grids, number + NUMBERS * k, ti.Vector([0.0, w * seed[0], w * seed[1], w * seed[2]]))
-            x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wx_i * wy_j * slope_z])
+            x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * gy[j] * value, wx_i * wy_j * slope_z])
     return x_bar / h - k_inertia * (c_bar.transpose() @ v_new)
 
 
