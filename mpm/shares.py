@@ -16,6 +16,8 @@ from mpm.transfers import column_of, stencil
 
 MOST = 16
 """Shares at most: each takes the memory of a grid."""
+MOST_NUMBERS = 2**27
+"""Numbers of all shares together, unless one has more: half a gigabyte in float32."""
 FRESH = 2
 """Mark of a piece of the grid that a share touched in this scatter; 1: what the one before left."""
 
@@ -26,7 +28,7 @@ class Shares:
     def __init__(self, pieces: int):
         size, threads = NUMBERS * PIECE * pieces, impl.current_cfg().cpu_max_num_threads
         # Twice as many shares as threads: one that is held up has less left to do.
-        self.count = max(1, min(MOST, 2 * threads, (2**31 - 1) // size)) if in_shares() else 0
+        self.count = max(1, min(MOST, 2 * threads, MOST_NUMBERS // size)) if in_shares() else 0
         self.numbers = real_array(self.count * size)
 
 
