@@ -91,7 +91,7 @@ class Compositing:
         """Entry of the tile lists from which on nothing reaches each pixel."""
         self.tiles: Tiles
         """The tile lists, made by ``composite``."""
-        self.means2d_abs = real_array(cameras, n, 2) if absgrad else None
+        self.means2d_abs = real_array(cameras, n, 2) if absgrad and inputs is None else None
         """Σ over pixels of the absolute gradient of ``means2d``, made by ``composite_grad`` if ``absgrad``."""
 
     def _take_or_make_inputs(self, projection, needs_grad):
