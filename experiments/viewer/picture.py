@@ -9,6 +9,7 @@ from torch import Tensor
 
 from bridge.normals import shortest_axes
 from bridge.rasterization import rasterization
+from bridge.runtime import current
 from bridge.shading import lights_and_material, shade
 from bridge.spheres import sphere_image
 from bridge.upsampler import Splats
@@ -82,7 +83,8 @@ class Painter:
             # as spheres they would stand out of the surfaces that they lie on
             x = torch.cat([x, around.means - sizes[:, None] * around.normals])
             radii, colors = torch.cat([radii, sizes]), torch.cat([colors, around.colors])
-        return self._lit_spheres(x, radii, colors, view, None if around is None else around.normals)
+        x, radii, colors = (value.to(_device()) for value in (x, radii, colors))
+        return self._lit_spheres(x, radii, colors, view, None if around is None else around.normals.to(x))
 
     def _lit_spheres(self, x: Tensor, radii: Tensor, colors: Tensor, view: View, flat: Tensor | None = None) -> Picture:
         """Spheres under a light beside the camera; the last ones are lit as what has the normals ``flat`` [M, 3]."""
@@ -101,10 +103,11 @@ class Painter:
 
     def _splats(self, look: Look, view: View, around: Splats | None) -> Picture:
         splats = self.source.splats(view)
+        if around is not None:
+            splats = joined([splats, around])
+        splats = Splats(**{name: value.to(_device()) for name, value in vars(splats).items()})
         if self.source.stage:
-            splats = _lit(
-                joined([splats, around]) if around else splats, self.source.stage.config.render.lighting, view
-            )
+            splats = _lit(splats, self.source.stage.config.render.lighting, view)
         viewmats, Ks = (torch.tensor(matrix).to(splats.means)[None] for matrix in (view.viewmat, view.K))
         colors = _normals(splats, view) if look.view == "normals" else splats.colors
         arguments = (splats.means, None, None, splats.opacities, colors, viewmats, Ks, view.width, view.height)
@@ -122,11 +125,16 @@ class Painter:
         return Picture(image.clamp(0, 1).cpu().numpy().astype(np.float64), depth.cpu().numpy())
 
     def _blend_target(self, picture: Picture, view: View, points: np.ndarray, spacing: float) -> None:
-        x = torch.from_numpy(points).to(self.source.x)
+        x = torch.from_numpy(points).to(_device(), self.source.x.dtype)
         radii = torch.full((len(x),), 0.62 * spacing).to(x)
         drawn = self._lit_spheres(x, radii, torch.tensor(TARGET).to(x).expand(len(x), 3), view)
         there = drawn.depth > 0
         picture.image[there] += TARGET_SHARE * (drawn.image[there] - picture.image[there])
+
+
+def _device() -> torch.device:
+    """Where pictures are made of the source's tensors: where the kernels run."""
+    return torch.device("cuda" if current().backend == "cuda" and torch.cuda.is_available() else "cpu")
 
 
 def _lit(splats: Splats, lighting: LightingConfig, view: View) -> Splats:
