@@ -122,7 +122,7 @@ class Painter:
             image = torch.from_numpy(_depth_colors(depth.cpu().numpy()))
         else:
             image = 0.5 + 0.5 * rgb
-        return Picture(image.clamp(0, 1).cpu().numpy().astype(np.float64), depth.cpu().numpy())
+        return Picture(image.clamp(0, 1).cpu().numpy(), depth.cpu().numpy())
 
     def _blend_target(self, picture: Picture, view: View, points: np.ndarray, spacing: float) -> None:
         x = torch.from_numpy(points).to(_device(), self.source.x.dtype)

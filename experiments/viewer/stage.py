@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -67,12 +68,12 @@ class Stage:
         """Time from frame to frame."""
         return self.steps * self.mpm.step_dt
 
-    @property
+    @cached_property
     def radii(self) -> Tensor:
         """Of the spheres that stand for the particles [N]: those at rest just leave no gaps. Unit: length."""
         return 0.62 * torch.tensor(list(self.spacings)).to(self.x)[self.body]
 
-    @property
+    @cached_property
     def particle_colors(self) -> Tensor:
         """Each particle's body's [N, 3]."""
         return torch.tensor(list(self.colors)).to(self.x)[self.body]
