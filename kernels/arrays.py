@@ -93,11 +93,13 @@ def runs_on_cuda() -> bool:
     return _current_config().on_cuda
 
 
-def heavy_block_dim() -> int:
-    """``block_dim`` of a loop whose every turn is a lot of work (a tile, a chunk of an array).
+TURNS_OF_A_CPU_THREAD = 512
+"""Taichi gives a CPU thread at least this many neighbouring turns of a loop, whatever ``block_dim`` says. A loop over
+fewer things, each a lot of work, takes as many turns for each, all but one of them empty, or one thread does it all."""
 
-    On the CPU it is the number of turns that a thread takes at once, 512 unless told: fewer turns run on one thread.
-    """
+
+def heavy_block_dim() -> int:
+    """``block_dim`` of a loop whose every turn is a lot of work (a tile, a chunk of an array)."""
     return 1 if runs_on_cpu() else 128
 
 

@@ -8,7 +8,7 @@ mpm.scatter does the same work for devices with thousands of threads.
 import taichi as ti
 from taichi.lang import impl
 
-from kernels.arrays import real_array, runs_on_cpu
+from kernels.arrays import TURNS_OF_A_CPU_THREAD, real_array, runs_on_cpu
 from mpm.bspline import pick, weight_slopes
 from mpm.constants import INERTIA, SIZE, SPACING
 from mpm.grid import NUMBERS, PIECE, PIECE_BITS
@@ -27,8 +27,7 @@ class Shares:
 
     def __init__(self, pieces: int):
         size, threads = NUMBERS * PIECE * pieces, impl.current_cfg().cpu_max_num_threads
-        # Twice as many shares as threads: one that is held up has less left to do.
-        self.count = max(1, min(MOST, 2 * threads, MOST_NUMBERS // size)) if in_shares() else 0
+        self.count = max(1, min(MOST, threads, MOST_NUMBERS // size)) if in_shares() else 0
         self.numbers = real_array(self.count * size)
 
 
@@ -38,8 +37,28 @@ def in_shares() -> bool:
 
 
 @ti.func
-def share_begin(share, count, n):
-    """Number of a share's first particle."""
+def share_turns(count):
+    """Turns of a loop over ``count`` shares."""
+    return count * TURNS_OF_A_CPU_THREAD
+
+
+@ti.func
+def share_of_turn(turn):
+    """The share that is done in one of ``TURNS_OF_A_CPU_THREAD`` turns."""
+    return turn // TURNS_OF_A_CPU_THREAD
+
+
+@ti.func
+def particles_of_turn(turn, count, n):
+    """The first particle of a turn of ``share_turns``, and the first after its last."""
+    begin, end = 0, 0
+    if turn % TURNS_OF_A_CPU_THREAD == 0:
+        begin, end = _first_particle(share_of_turn(turn), count, n), _first_particle(share_of_turn(turn) + 1, count, n)
+    return begin, end
+
+
+@ti.func
+def _first_particle(share, count, n):
     return ti.cast(ti.cast(n, ti.i64) * share // count, ti.i32)
 
 

@@ -22,7 +22,7 @@ from mpm.laws.particle import controlled_f
 from mpm.laws.stress import particle_stress
 from mpm.participants import particle_takes_part, report_particle
 from mpm.scatter import make_scatter, scatter_threads, scatter_turns
-from mpm.shares import in_shares, merge_shares, scatter_to_share, share_begin
+from mpm.shares import in_shares, merge_shares, particles_of_turn, scatter_to_share, share_of_turn, share_turns
 from mpm.state import F_TOTAL, INTERNAL, C, F, V, X, get_mat3, get_vec3, set_mat3, set_vec3
 from mpm.status import LAST_ESCAPED
 
@@ -79,9 +79,10 @@ def step_kernels(nodes: int, law: Law | None = None, rows: tuple[int, ...] = ())
         ):
             longer, turns = ti.max(n, pieces), scatter_turns(n, nodes)
             if ti.static(of_to_grid and in_shares()):
-                ti.loop_config(block_dim=1)
-                for share in range(shares):
-                    for p in range(share_begin(share, shares, n), share_begin(share + 1, shares, n)):
+                for turn in range(share_turns(shares)):
+                    share = share_of_turn(turn)
+                    begin, end = particles_of_turn(turn, shares, n)
+                    for p in range(begin, end):
                         if ti.static(has_law):
                             stress(source, n, controls, interval, material, laws, affine, constants, p)
                         takes_part, x, m, momentum, g = give_momentum(source, n, material, affine, constants, domain, p)

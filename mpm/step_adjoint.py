@@ -17,7 +17,7 @@ from mpm.laws.particle import controlled_f
 from mpm.laws.stress import particle_stress_adjoint
 from mpm.participants import particle_takes_part
 from mpm.scatter import make_scatter, scatter_threads, scatter_turns
-from mpm.shares import g2p_adjoint_to_share, in_shares, merge_shares, share_begin
+from mpm.shares import g2p_adjoint_to_share, in_shares, merge_shares, particles_of_turn, share_of_turn, share_turns
 from mpm.state import F_TOTAL, C, F, V, X, add_vec3, get_mat3, get_vec3, set_mat3, set_vec3
 
 
@@ -77,9 +77,10 @@ def adjoint_kernels(nodes: int, law: Law | None = None, rows: tuple[int, ...] = 
             longer, turns = ti.max(n, pieces), scatter_turns(n, nodes)
             # affine_bar holds dL/dC until P2G's adjoint
             if ti.static(of_from_grid and in_shares()):
-                ti.loop_config(block_dim=1)
-                for share in range(shares):
-                    for p in range(share_begin(share, shares, n), share_begin(share + 1, shares, n)):
+                for turn in range(share_turns(shares)):
+                    share = share_of_turn(turn)
+                    begin, end = particles_of_turn(turn, shares, n)
+                    for p in range(begin, end):
                         update_adjoint(
                             source,
                             target,

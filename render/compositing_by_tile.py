@@ -6,7 +6,7 @@ The state of the pixels (transmittance, colour) lives in the output arrays.
 
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim
+from kernels.arrays import TURNS_OF_A_CPU_THREAD, heavy_block_dim
 from kernels.launch import prepared
 from render.blending import (
     EXPECTED,
@@ -21,13 +21,12 @@ from render.constants import (
     CUTOFF_SLACK,
     SPAN_SLACK,
     TRANSMITTANCE_MIN,
-    TURNS_OF_A_CPU_THREAD,
 )
 
 
 @ti.func
 def turns_of_a_tile(tiles):
-    """Turns of the loop over tiles that each of them takes (render/constants.py)."""
+    """Turns of the loop over tiles that each of them takes (kernels.arrays)."""
     turns = 1
     if tiles < TURNS_OF_A_CPU_THREAD * TURNS_OF_A_CPU_THREAD:
         turns = TURNS_OF_A_CPU_THREAD

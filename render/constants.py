@@ -47,10 +47,6 @@ rounding: the pixels that pass are tested exactly afterwards."""
 SPAN_SLACK = 1e-6
 """The same for cancellation in long, thin Gaussians: about ten float32 roundings of the exponent's largest term."""
 
-TURNS_OF_A_CPU_THREAD = 512
-"""Taichi gives a CPU thread at least this many neighbouring turns of a loop: a loop over tiles takes as many turns a
-tile, all but one of them empty, or a few hundred tiles would run on one thread."""
-
 ENTRY_BYTES = 16
 """What an entry of a tile's list takes while lists are made: a key and an id, and room to sort them into."""
 
