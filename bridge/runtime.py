@@ -9,6 +9,7 @@ import taichi as ti
 import torch
 from taichi.lang import impl
 
+from bridge.worker_threads import one_on_each_core
 from configs.errors import InputError
 from kernels.lock import launch_lock
 
@@ -134,8 +135,9 @@ def _start(backend: str, dtype: torch.dtype, deterministic: bool, debug: bool) -
             f"init: no {backend} device was found on this {platform.system()} machine{hint}; expected auto, cpu"
         )
     options = {"cpu_max_num_threads": 1} if deterministic and backend == "cpu" else {}
+    workers = one_on_each_core() if backend == "cpu" else contextlib.nullcontext()
     # force_scalarize_matrix: without it the gradient of two matrix products takes 15 s to compile.
-    with contextlib.redirect_stdout(None):  # Taichi prints the name of the backend
+    with workers, contextlib.redirect_stdout(None):  # Taichi prints the name of the backend
         ti.init(
             arch=arch,
             default_fp=_DTYPES[dtype],

@@ -1,5 +1,7 @@
 """Starting, keeping and ending the one Taichi runtime."""
 
+import os
+
 import pytest
 import taichi as ti
 import torch
@@ -48,6 +50,18 @@ def test_a_deterministic_runtime_serves_those_who_do_not_ask():
 def test_bad_wishes(wishes, message):
     with pytest.raises(InputError, match=message):
         runtime.init(**wishes)
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="Linux says which cores a thread may run on")
+def test_each_core_has_a_worker_thread_that_keeps_to_it():
+    cores = os.sched_getaffinity(0)
+    if len(cores) == 1:
+        pytest.skip("one core has nothing to share out")
+    runtime.reset()
+    runtime.init("cpu", torch.float64)
+    allowed = [os.sched_getaffinity(int(name)) for name in os.listdir("/proc/self/task")]
+    assert sorted(core for affinity in allowed if len(affinity) == 1 for core in affinity) == sorted(cores)
+    assert os.sched_getaffinity(0) == cores
 
 
 def test_a_runtime_of_the_user_is_adopted():
