@@ -47,7 +47,7 @@ def run(config: MorphConfig, output: Path, resume: bool = False, watch: bool = F
     folder = RunFolder(output)
     morph = Morph(config, scenes, folder)
     progress = RunProgress(config.episodes * config.optimize.updates, morph.title(0))
-    film = MorphFilm(config, scenes[-1], morph.upsampler, folder)
+    film = MorphFilm(config, scenes[-1], morph.objective.surface_of, folder)
     with contextlib.ExitStack() as stack:
         if watch:  # first: where no window can be opened, nothing is written
             stack.enter_context(_watch(morph, output))
@@ -259,8 +259,9 @@ class Morph:
         clouds = {name: value.detach().cpu().double().numpy() for name, value in x.items()}
         frame = frame_around(scene.target_mesh[0], *clouds.values(), margin=scene.spacing)
         comparison = TargetComparison(*scene.target_mesh, scene.spacing, frame)
+        surfaces = {"end": self.objective.surface_of(self.state.x), "start": self.upsampler.detect(x["start"])}
         measured = {
-            name: asdict(comparison.measure(cloud, self.upsampler.detect(x[name]).index.cpu().numpy()))
+            name: asdict(comparison.measure(cloud, surfaces[name].index.cpu().numpy()))
             for name, cloud in clouds.items()
         }
         return {**measured, "floor": asdict(comparison.floor())}

@@ -7,30 +7,32 @@ import torch
 
 from bridge.mpm_state import MPMState
 from bridge.surface import Surface
-from bridge.upsampler import Splats, SurfaceUpsampler
+from bridge.upsampler import Splats
 from configs.morph import MorphConfig
 from experiments.film import Film
 from experiments.images import load_image, save_image
 from experiments.mesh_image import rasterize_mesh
 from experiments.morph_scene import MorphScene
 from experiments.outputs import RunFolder
+from experiments.surface_memory import SurfaceMemory
 from experiments.views import View
 
 
 class MorphFilm(Film):
     """Draws states from the first camera at the video's size."""
 
-    def __init__(self, config: MorphConfig, scene: MorphScene, upsampler: SurfaceUpsampler, folder: RunFolder):
+    def __init__(self, config: MorphConfig, scene: MorphScene, surface_of: SurfaceMemory, folder: RunFolder):
         video = folder.video(config.output.fps) if config.output.video else None
         super().__init__(config.render, scene.views[0], config.output.video_size, video)
-        self.scene, self.upsampler, self.folder = scene, upsampler, folder
+        self.scene, self.surface_of, self.folder = scene, surface_of, folder
+        self.upsampler = surface_of.upsampler
         self.surface: Surface | None = None
         self.before: np.ndarray | None = None
         self.splats_before: Splats | None = None
 
     def start(self, state: MPMState) -> None:
         """The state before the first episode; not yet in the video."""
-        self.surface = self.upsampler.detect(state.x)
+        self.surface = self.surface_of(state.x)
         self.splats_before = self.splats(state)
         self.before = self.draw(self.splats_before)
 
@@ -50,7 +52,7 @@ class MorphFilm(Film):
 
     def end_episode(self, state: MPMState) -> None:
         """The next episode starts from this state: its surface is found anew."""
-        self.surface = self.upsampler.detect(state.x)
+        self.surface = self.surface_of(state.x)
 
     def write_last(self, folder: RunFolder, state: MPMState) -> None:
         """before_after.png and splats_final.ply of the last state, and its points if ``upsample.png`` asks for them."""

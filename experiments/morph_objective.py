@@ -13,6 +13,7 @@ from configs.loss import IMAGE_TERMS
 from configs.morph import MorphConfig
 from experiments.morph_scene import MorphScene
 from experiments.morph_terms import Rollout, image_terms, physics_terms
+from experiments.surface_memory import SurfaceMemory
 
 MIN_VOLUME = 0.01
 """Smallest det F of the solver from which an episode may start: at 0 the next one could not."""
@@ -25,6 +26,7 @@ class MorphObjective:
 
     def __init__(self, config: MorphConfig, scene: MorphScene, sim: DiffMPM, upsampler: SurfaceUpsampler):
         self.config, self.scene, self.sim, self.upsampler = config, scene, sim, upsampler
+        self.surface_of = SurfaceMemory(upsampler)
         self.start: MPMState | None = None
         self.surface: Surface | None = None
         self.neighbours: Tensor | None = None
@@ -45,7 +47,7 @@ class MorphObjective:
         self.start = start
         weights = {name: term.weight_at(episode / last if last else 0.0) for name, term in loss.terms()}
         self.weights = {name: weight for name, weight in weights.items() if weight}
-        self.surface = self.upsampler.detect(start.x) if self._uses_images() else None
+        self.surface = self.surface_of(start.x) if self._uses_images() else None
         if "normals" in self.weights and self.surface is not None:
             with torch.no_grad():
                 means = self.upsampler(start.x, torch.eye(3).to(start.x).expand(len(start.x), 3, 3), self.surface).means
