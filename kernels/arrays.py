@@ -116,6 +116,11 @@ def scratch_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
     return _allocated(real_dtype(), shape, False, needs_grad)
 
 
+def vector_array(components: int, size: int) -> ti.Ndarray:
+    """A new zero-filled array of ``size`` vectors of real numbers, in Taichi's own memory."""
+    return ti.Vector.ndarray(components, real_dtype(), max(size, 1))
+
+
 def int_scratch_array(*shape: int) -> ti.Ndarray:
     """The same of ``int32``."""
     return _allocated(ti.i32, shape, False, False)

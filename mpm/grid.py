@@ -54,9 +54,22 @@ def clear_piece(grid: ti.template(), touched: ti.template(), piece):
 
 
 @ti.func
+def first_number(node):
+    """Where a node's numbers begin. That those of the next nodes follow side by side the compiler sees only where sums
+    of 32-bit integers cannot overflow, hence the bound; it then finds them all from one address."""
+    return ti.min(NUMBERS * node, ti.static(2**31 - 128))
+
+
+@ti.func
+def numbers_vec3(grid: ti.template(), number):
+    """The momentum or velocity of the node whose numbers begin at ``number``."""
+    return ti.Vector([grid[number + 1], grid[number + 2], grid[number + 3]])
+
+
+@ti.func
 def node_vec3(grid: ti.template(), node):
     """The node's momentum or velocity."""
-    return ti.Vector([grid[4 * node + 1], grid[4 * node + 2], grid[4 * node + 3]])
+    return numbers_vec3(grid, NUMBERS * node)
 
 
 @ti.func

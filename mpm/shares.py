@@ -8,10 +8,10 @@ mpm.scatter does the same work for devices with thousands of threads.
 import taichi as ti
 from taichi.lang import impl
 
-from kernels.arrays import TURNS_OF_A_CPU_THREAD, real_array, runs_on_cpu
+from kernels.arrays import TURNS_OF_A_CPU_THREAD, runs_on_cpu, vector_array
 from mpm.bspline import pick, weight_slopes
 from mpm.constants import INERTIA, SIZE, SPACING
-from mpm.grid import NUMBERS, PIECE, PIECE_BITS
+from mpm.grid import NUMBERS, PIECE, PIECE_BITS, first_number, numbers_vec3
 from mpm.transfers import column_of, stencil
 
 MOST = 16
@@ -23,12 +23,12 @@ FRESH = 2
 
 
 class Shares:
-    """``numbers [S 4 nodes]``: S = ``count`` grids, all zero between kernels; none but on the CPU."""
+    """``numbers [S nodes]``, four each: S = ``count`` grids, all zero between kernels; none but on the CPU."""
 
     def __init__(self, pieces: int):
         size, threads = NUMBERS * PIECE * pieces, impl.current_cfg().cpu_max_num_threads
         self.count = max(1, min(MOST, threads, MOST_NUMBERS // size)) if in_shares() else 0
-        self.numbers = real_array(self.count * size)
+        self.numbers = vector_array(NUMBERS, self.count * PIECE * pieces)
 
 
 def in_shares() -> bool:
@@ -86,13 +86,13 @@ def scatter_to_share(
         for j in range(nodes):
             row = ((first[0] + i) * ny + first[1] + j) * nz + first[2]
             _touch(touched, row, nodes)
-            number = _first_number(share * PIECE * pieces + row)
+            node = _in_share(share, pieces, row)
             wxy = pick(wx, i) * pick(wy, j)
             row_momentum = at_first + i * per_x + j * per_y
             for k in ti.static(range(nodes)):
                 w = wxy * wz[k]
                 p = row_momentum + k * per_z
-                _add_to_node(grids, number + NUMBERS * k, ti.Vector([w * m, w * p[0], w * p[1], w * p[2]]))
+                grids[node + k] = grids[node + k] + ti.Vector([w * m, w * p[0], w * p[1], w * p[2]])
 
 
 @ti.func
@@ -123,18 +123,17 @@ def g2p_adjoint_to_share(
         for j in ti.static(range(nodes)):
             row = ((first[0] + i) * ny + first[1] + j) * nz + first[2]
             _touch(touched, row, nodes)
-            number, source = _first_number(share * PIECE * pieces + row), _first_number(row)
+            node, source = _in_share(share, pieces, row), first_number(row)
             wx_i, wy_j = pick(wx, i), wy[j]
             row_seed = at_first + i * per_x + j * per_y
             value, slope_z = 0.0, 0.0
             for k in ti.static(range(nodes)):
                 seed = row_seed + k * per_z
-                v_i = ti.Vector([grid[source + NUMBERS * k + 1 + c] for c in ti.static(range(3))])
-                dot = seed.dot(v_i)
+                dot = seed.dot(numbers_vec3(grid, source + NUMBERS * k))
                 value += wz[k] * dot
                 slope_z += gz[k] * dot
                 w = wx_i * wy_j * wz[k]
-                _add_to_node(grids, number + NUMBERS * k, ti.Vector([0.0, w * seed[0], w * seed[1], w * seed[2]]))
+                grids[node + k] = grids[node + k] + ti.Vector([0.0, w * seed[0], w * seed[1], w * seed[2]])
             x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * gy[j] * value, wx_i * wy_j * slope_z])
     return x_bar / h - k_inertia * (c_bar.transpose() @ v_new)
 
@@ -147,16 +146,10 @@ def _touch(touched: ti.template(), row, nodes: ti.template()):
 
 
 @ti.func
-def _first_number(node):
-    """Where a node's numbers begin. That those of the next nodes follow side by side the compiler sees only where sums
-    of 32-bit integers cannot overflow, hence the bound; it then reads and writes several at once."""
-    return ti.min(NUMBERS * node, ti.static(2**31 - 128))
-
-
-@ti.func
-def _add_to_node(grids: ti.template(), number, values):
-    for c in ti.static(range(NUMBERS)):
-        grids[number + c] = grids[number + c] + values[c]
+def _in_share(share, pieces, node):
+    """The node in the grid of a share. That the numbers of the next nodes follow side by side the compiler sees only
+    where sums of 32-bit integers cannot overflow, hence the bound; it then adds to four at once."""
+    return ti.min(share * PIECE * pieces + node, ti.static(2**29 - 32))
 
 
 @ti.func
@@ -168,9 +161,11 @@ def merge_shares(grids: ti.template(), count, pieces, grid: ti.template(), touch
         sums = ti.Vector([0.0 for _ in range(NUMBERS * PIECE)])
         if fresh:
             for share in range(count):
-                first = ti.static(NUMBERS * PIECE) * (share * pieces + piece)
-                for i in ti.static(range(NUMBERS * PIECE)):
-                    sums[i] += grids[first + i]
-                    grids[first + i] = 0.0
+                first = PIECE * (share * pieces + piece)
+                for i in ti.static(range(PIECE)):
+                    node = grids[first + i]
+                    for c in ti.static(range(NUMBERS)):
+                        sums[NUMBERS * i + c] += node[c]
+                    grids[first + i] = ti.Vector([0.0 for _ in range(NUMBERS)])
         for i in ti.static(range(NUMBERS * PIECE)):
             grid[ti.static(NUMBERS * PIECE) * piece + i] = sums[i]

@@ -9,7 +9,7 @@ import taichi as ti
 
 from mpm.bspline import first_node, pick, weight_slopes, weights
 from mpm.constants import INERTIA, ORIGIN, SIZE, SPACING
-from mpm.grid import node_vec3
+from mpm.grid import NUMBERS, first_number, numbers_vec3
 
 
 @ti.func
@@ -84,25 +84,33 @@ def row_start(first, i, j, domain: ti.template()):
 
 @ti.func
 def g2p(grid: ti.template(), constants: ti.template(), domain: ti.template(), x, nodes: ti.template()):
-    """v' = Σ w v_i and C = k Σ w v_i dᵀ."""
+    """v' = Σ w v_i and C = k Σ w v_i dᵀ.
+
+    Summed up along rows, rows along planes, with distances from the stencil's node (1, 1, 1), then from the particle.
+    """
     first, t, wx, wy, wz = stencil(x, constants, nodes)
-    v = ti.Vector([0.0, 0.0, 0.0])
-    vx, vy, vz = v, v, v  # Σ w v_i d_axis / h
+    zero = ti.Vector([0.0, 0.0, 0.0])
+    v, vx, vy, vz = zero, zero, zero, zero  # Σ w v_i, Σ w v_i d_axis / h
     for i in range(nodes):
+        plane, plane_y, plane_z = zero, zero, zero
         for j in ti.static(range(nodes)):
-            row = row_start(first, i, j, domain)
-            v_row, v_row_z = ti.Vector([0.0, 0.0, 0.0]), ti.Vector([0.0, 0.0, 0.0])
+            number = first_number(row_start(first, i, j, domain))
+            row, row_z = zero, zero
             for k in ti.static(range(nodes)):
-                v_i = wz[k] * node_vec3(grid, row + k)
-                v_row += v_i
-                v_row_z += (k - t[2]) * v_i
-            wxy = pick(wx, i) * pick(wy, j)
-            v += wxy * v_row
-            vx += (wxy * (i - t[0])) * v_row
-            vy += (wxy * (j - t[1])) * v_row
-            vz += wxy * v_row_z
+                v_i = wz[k] * numbers_vec3(grid, number + NUMBERS * k)
+                row += v_i
+                row_z += (k - 1) * v_i
+            plane += wy[j] * row
+            plane_y += ((j - 1) * wy[j]) * row
+            plane_z += wy[j] * row_z
+        w = pick(wx, i)
+        v += w * plane
+        vx += ((i - 1) * w) * plane
+        vy += w * plane_y
+        vz += w * plane_z
     scale = constants[INERTIA] * constants[SPACING]
-    return v, scale * ti.Matrix.cols([vx, vy, vz])
+    s = t - 1.0
+    return v, scale * ti.Matrix.cols([vx - s[0] * v, vy - s[1] * v, vz - s[2] * v])
 
 
 @ti.func
@@ -117,13 +125,13 @@ def g2p_adjoint(
     x_bar = ti.Vector([0.0, 0.0, 0.0])
     for i in range(nodes):
         for j in ti.static(range(nodes)):
-            row = row_start(first, i, j, domain)
+            number = first_number(row_start(first, i, j, domain))
             wx_i, wy_j = pick(wx, i), pick(wy, j)
             column = v_bar + (k_inertia * h) * ((i - t[0]) * column_of(c_bar, 0) + (j - t[1]) * column_of(c_bar, 1))
             value, slope_z = 0.0, 0.0
             for k in ti.static(range(nodes)):
                 seed = column + (k_inertia * h * (k - t[2])) * column_of(c_bar, 2)
-                dot = seed.dot(node_vec3(grid, row + k))
+                dot = seed.dot(numbers_vec3(grid, number + NUMBERS * k))
                 value += wz[k] * dot
                 slope_z += gz[k] * dot
             x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wx_i * wy_j * slope_z])
@@ -145,36 +153,44 @@ def p2g_adjoint(
     first, t, wx, wy, wz = stencil(x, constants, nodes)
     gx, gy, gz = weight_slopes(t[0], nodes), weight_slopes(t[1], nodes), weight_slopes(t[2], nodes)
     h = constants[SPACING]
-    wz_z = ti.Vector([wz[k] * (k - t[2]) for k in ti.static(range(nodes))])
     per_x, per_y, per_z = h * column_of(affine, 0), h * column_of(affine, 1), h * column_of(affine, 2)
     at_first = momentum - t[0] * per_x - t[1] * per_y - t[2] * per_z
     zero = ti.Vector([0.0, 0.0, 0.0])
     x_bar, p_bar, px, py, pz = zero, zero, zero, zero, zero
     m_bar = 0.0
     for i in range(nodes):
+        plane_momentum = at_first + i * per_x
+        value, slope_y, slope_z, m_plane = 0.0, 0.0, 0.0, 0.0
+        plane, plane_y, plane_z = zero, zero, zero
         for j in ti.static(range(nodes)):
-            row = row_start(first, i, j, domain)
-            wx_i, wy_j = pick(wx, i), pick(wy, j)
-            row_momentum = at_first + i * per_x + j * per_y
-            value, slope_z, m_row = 0.0, 0.0, 0.0
-            p_row, p_row_z = zero, zero
+            number = first_number(row_start(first, i, j, domain))
+            row_momentum = plane_momentum + j * per_y
+            value_row, slope_row, m_row = 0.0, 0.0, 0.0
+            row, row_z = zero, zero
             for k in ti.static(range(nodes)):
-                node = row + k
-                m_i, p_i = grid_bar[4 * node], node_vec3(grid_bar, node)
+                m_i, p_i = grid_bar[number + NUMBERS * k], numbers_vec3(grid_bar, number + NUMBERS * k)
                 dot = m * m_i + p_i.dot(row_momentum + k * per_z)
-                value += wz[k] * dot
-                slope_z += gz[k] * dot
+                value_row += wz[k] * dot
+                slope_row += gz[k] * dot
                 m_row += wz[k] * m_i
-                p_row += wz[k] * p_i
-                p_row_z += wz_z[k] * p_i
-            wxy = wx_i * wy_j
-            x_bar += ti.Vector([pick(gx, i) * wy_j * value, wx_i * pick(gy, j) * value, wxy * slope_z])
-            m_bar += wxy * m_row
-            p_bar += wxy * p_row
-            px += (wxy * (i - t[0])) * p_row
-            py += (wxy * (j - t[1])) * p_row
-            pz += wxy * p_row_z
-    affine_bar = h * ti.Matrix.cols([px, py, pz])
+                row += wz[k] * p_i
+                row_z += ((k - 1) * wz[k]) * p_i
+            value += wy[j] * value_row
+            slope_y += gy[j] * value_row
+            slope_z += wy[j] * slope_row
+            m_plane += wy[j] * m_row
+            plane += wy[j] * row
+            plane_y += ((j - 1) * wy[j]) * row
+            plane_z += wy[j] * row_z
+        w = pick(wx, i)
+        x_bar += ti.Vector([pick(gx, i) * value, w * slope_y, w * slope_z])
+        m_bar += w * m_plane
+        p_bar += w * plane
+        px += ((i - 1) * w) * plane
+        py += w * plane_y
+        pz += w * plane_z
+    s = t - 1.0
+    affine_bar = h * ti.Matrix.cols([px - s[0] * p_bar, py - s[1] * p_bar, pz - s[2] * p_bar])
     return x_bar / h - affine.transpose() @ p_bar, m_bar, p_bar, affine_bar
 
 
