@@ -98,6 +98,11 @@ TURNS_OF_A_CPU_THREAD = 512
 fewer things, each a lot of work, takes as many turns for each, all but one of them empty, or one thread does it all."""
 
 
+def turns_each() -> int:
+    """Turns of a loop that each of a few things takes, each a lot of work: 1 on a GPU."""
+    return TURNS_OF_A_CPU_THREAD if runs_on_cpu() else 1
+
+
 def heavy_block_dim() -> int:
     """``block_dim`` of a loop whose every turn is a lot of work (a tile, a chunk of an array)."""
     return 1 if runs_on_cpu() else 128

@@ -8,7 +8,7 @@ import math
 
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim, int_array, int_scratch_array, lender, runs_on_cpu
+from kernels.arrays import heavy_block_dim, int_array, int_scratch_array, lender, runs_on_cpu, turns_each
 from kernels.launch import prepared
 
 CHUNK = 1024
@@ -136,8 +136,12 @@ def _scan(
     chunks: ti.i32,
     chunk_size: ti.i32,
 ):
+    turns = ti.static(turns_each())
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for chunk in range(chunks):
+    for turn in range(chunks * turns):
+        if turn % turns != 0:
+            continue
+        chunk = turn // turns
         total = 0
         for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
             total += ti.min(values[i], MAX_INT - total)
@@ -150,7 +154,10 @@ def _scan(
             running += ti.min(total, MAX_INT - running)
         offsets[n] = running
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for chunk in range(chunks):
+    for turn in range(chunks * turns):
+        if turn % turns != 0:
+            continue
+        chunk = turn // turns
         running = chunk_sums[chunk]
         for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
             offsets[i] = running
@@ -171,8 +178,12 @@ def _radix_pass(
     chunk_size: ti.i32,
     shift: ti.i32,
 ):
+    turns = ti.static(turns_each())
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for chunk in range(chunks):
+    for turn in range(chunks * turns):
+        if turn % turns != 0:
+            continue
+        chunk = turn // turns
         for digit in range(DIGITS):
             counts[chunk, digit] = 0
         for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
@@ -187,7 +198,10 @@ def _radix_pass(
             running += count
         totals[digit] = running
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for chunk in range(chunks):
+    for turn in range(chunks * turns):
+        if turn % turns != 0:
+            continue
+        chunk = turn // turns
         smaller = 0
         for digit in range(DIGITS):
             counts[chunk, digit] = counts[chunk, digit] + smaller

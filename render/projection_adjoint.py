@@ -20,7 +20,7 @@ What u and J give to p and to the intrinsics is in render/camera_models_adjoint.
 
 import taichi as ti
 
-from kernels.arrays import claim_untouched, heavy_block_dim, runs_on_cpu
+from kernels.arrays import claim_untouched, heavy_block_dim, runs_on_cpu, turns_each
 from kernels.launch import prepared
 from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
 from render.camera_models import CAMERA_MODELS, jacobian_rows
@@ -186,8 +186,12 @@ def _project_grad(
     stride: ti.i32,
 ):
     # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
+    turns = ti.static(turns_each())
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for block in range(blocks):
+    for first_turn in range(blocks * turns):
+        if first_turn % turns != 0:
+            continue
+        block = first_turn // turns
         if ti.static(untouched):
             for turn in range(block_size):
                 p = block * block_stride + turn * stride

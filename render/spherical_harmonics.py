@@ -12,7 +12,7 @@ rest keep their appearance when the Gaussian turns by R. The adjoint, with g = Î
 
 import taichi as ti
 
-from kernels.arrays import heavy_block_dim, int_array, real_array, scratch_array
+from kernels.arrays import heavy_block_dim, int_array, real_array, scratch_array, turns_each
 from kernels.launch import prepared
 from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
 from render.constants import COLOR_OFFSET, DIRECTION_MIN
@@ -167,8 +167,12 @@ def _spherical_harmonics_grad(
     stride: ti.i32,
 ):
     # A thread owns a block of Gaussians, so that their gradients need no atomics and a camera's need few.
+    turns = ti.static(turns_each())
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    for block in range(blocks):
+    for first_turn in range(blocks * turns):
+        if first_turn % turns != 0:
+            continue
+        block = first_turn // turns
         for c in range(cameras):
             eye, eye_bar = _eye(viewmats, c), ti.Vector([0.0, 0.0, 0.0])
             for turn in range(block_size):
