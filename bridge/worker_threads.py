@@ -25,8 +25,9 @@ def one_on_each_core() -> Iterator[None]:
     cores, count = sorted(os.sched_getaffinity(0)), impl.current_cfg().cpu_max_num_threads
     workers = sorted(_threads() - before)[-count:]  # those before them compile
     if count == len(workers) == len(cores) > 1:
-        for worker, core in zip(workers, cores, strict=True):
-            os.sched_setaffinity(worker, {core})
+        with contextlib.suppress(OSError):  # where it is not allowed, it is only slower
+            for worker, core in zip(workers, cores, strict=True):
+                os.sched_setaffinity(worker, {core})
 
 
 def _threads() -> set[int]:
