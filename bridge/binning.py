@@ -10,6 +10,7 @@ from bridge.exchange import put, take
 from bridge.lent_memory import launches
 from bridge.memory import available_bytes
 from bridge.runtime import current
+from bridge.splats import side_by_side
 from render.binning import Tiles
 from render.binning import bin_gaussians as make_lists
 from render.constants import TILE_SIZE
@@ -56,29 +57,21 @@ def bin_gaussians(
         expect_shape("bin_gaussians", "conics", conics, (cameras, n, 3))
     if opacities is not None:
         expect_shape("bin_gaussians", "opacities", opacities, (cameras, n))
+    exact = conics is not None and opacities is not None
     with launches(tensors=True):
-        tiles = make_lists(
-            put(means2d, means2d.shape),
-            put(radii, radii.shape),
-            put(depths, depths.shape),
-            cameras,
-            n,
-            width,
-            height,
-            tile_size,
-            available_bytes,
-            conics=None if conics is None else put(conics, conics.shape),
-            opacities=None if opacities is None else put(opacities, opacities.shape),
-        )
+        splats = side_by_side([means2d, depths, conics, opacities] if exact else [means2d, depths, None, None])
+        layout = (cameras, n, width, height, tile_size, available_bytes)
+        tiles = make_lists(put(splats), put(radii), *layout, exact=exact)
         return export_lists(tiles, cameras, n, means2d.device)
 
 
 def export_lists(tiles: Tiles, cameras: int, n: int, device: torch.device) -> TileLists:
     """Tensors of tile lists."""
-    offsets = take(tiles.offsets, tuple(tiles.offsets.shape), device)[:-1]
+    offsets = take(tiles.offsets, tuple(tiles.offsets.shape), device)
     ids = take(tiles.ids, (tiles.entries,), device)
     counts = take(tiles.counts, (cameras, n), device)
-    return TileLists(counts, offsets.view(cameras, tiles.rows, tiles.columns), ids)
+    shape = (cameras, tiles.rows, tiles.columns)
+    return TileLists(counts, offsets.as_strided(shape, (shape[1] * shape[2], shape[2], 1)), ids)
 
 
 def isect_ids(flatten_ids: Tensor, isect_offsets: Tensor, depths: Tensor) -> Tensor:

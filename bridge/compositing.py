@@ -6,16 +6,18 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from bridge.binning import export_lists
+from bridge.binning import TileLists, export_lists
 from bridge.checks import expect_shape, expect_shapes
 from bridge.exchange import expect_runtime, incoming, put, take
 from bridge.lent_memory import launches
 from bridge.memory import available_bytes
 from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
+from bridge.splats import columns, side_by_side
 from kernels.arrays import real_array, scratch_array
 from render.compositing import Compositing, adjoint_overwrites, composite, composite_adjoint
 from render.constants import TILE_SIZE
+from render.splats import NUMBERS
 
 OWNER = "composite_gaussians"
 
@@ -72,8 +74,9 @@ def composite_gaussians(
         expect_shape(OWNER, "backgrounds", backgrounds, (c, colors.shape[-1]))
     projected = (radii, means2d, depths, conics, opacities)
     view = View(width, height, tile_size, "accumulated", absgrad)
-    image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
-    return Composited(image[..., :-1], alphas[..., 0], image[..., -1], *lists)
+    image, alphas, lists = composite_checked(projected, None, colors, backgrounds, view)
+    counts, offsets, ids = lists.tiles_per_gauss, lists.isect_offsets, lists.flatten_ids
+    return Composited(image[..., :-1], alphas[..., 0], image[..., -1], counts, offsets, ids)
 
 
 class View(NamedTuple):
@@ -87,30 +90,31 @@ class View(NamedTuple):
     absgrad: bool
 
 
-def composite_checked(projected, colors: Tensor, backgrounds: Tensor | None, view: View) -> tuple[Tensor, ...]:
+def composite_checked(
+    projected, counted, colors: Tensor, backgrounds: Tensor | None, view: View
+) -> tuple[Tensor, Tensor, TileLists]:
     """``composite_gaussians`` of arguments that are known to be right.
 
     Args:
         projected: what ``project_gaussians`` returned.
+        counted: what ``project_checked`` returned beside it for the same size of tiles; None: it is found anew.
         colors: [N, D], [1, N, D] or [C, N, D].
 
     Returns:
         image [C, H, W, D] or, with depth, [C, H, W, D + 1], alphas [C, H, W, 1], and the tile lists.
     """
-    tensors = (*projected[1:], colors, backgrounds)
-    return _Composite.apply(view, projected[0], *tensors)
+    return _Composite.apply(view, projected[0], counted, *projected[1:], colors, backgrounds)
 
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, view, radii, *tensors):
-        colors, backgrounds = tensors[4:]
+    def forward(ctx, view, radii, counted, *tensors):
+        *splats, colors, backgrounds = tensors
         (c, n, _), device, channels = radii.shape, radii.device, colors.shape[-1]
         per_camera = colors.ndim == 3 and len(colors) > 1
         with launches(tensors=True):
-            inputs = [put(tensor, tensor.shape) for tensor in (radii, *tensors[:4])]
-            inputs.append(put(colors, (c if per_camera else 1, n, channels)))
-            inputs.append(real_array(c, channels) if backgrounds is None else put(backgrounds, (c, channels)))
+            inputs = [put(radii), put(side_by_side(splats)), put(colors, (c if per_camera else 1, n, channels))]
+            inputs.append(real_array(c, channels) if backgrounds is None else put(backgrounds))
             b = Compositing(
                 c,
                 n,
@@ -120,6 +124,7 @@ class _Composite(torch.autograd.Function):
                 tile_size=view.tile_size,
                 colors_per_camera=per_camera,
                 inputs=inputs,
+                counted=counted,
                 needs_grad=False,
                 absgrad=view.absgrad,
                 depth=view.depth,
@@ -130,37 +135,33 @@ class _Composite(torch.autograd.Function):
             size = (c, view.height, view.width)
             image = take(b.image, (*size, channels + (view.depth != "none")), device)
             alphas = take(b.alphas, (*size, 1), device)
-            exported = export_lists(b.tiles, c, n, device)
-        b.image = b.alphas = None  # the adjoint does without: no circle of references
-        lists = (exported.tiles_per_gauss, exported.isect_offsets, exported.flatten_ids)
-        ctx.mark_non_differentiable(*lists)
+            lists = export_lists(b.tiles, c, n, device)
+        b.image = b.alphas = b.counted = None  # the adjoint does without: no circle of references
         ctx.set_materialize_grads(False)
         # The kernels read their memory: torch watches it.
-        ctx.save_for_backward(*tensors, radii, *lists[1:])
+        ctx.save_for_backward(*tensors, radii, lists.isect_offsets, lists.flatten_ids)
         ctx.stage, ctx.runtime = b, current()
-        return image, alphas, *lists
+        return image, alphas, lists
 
     @staticmethod
     @once_differentiable
     def backward(ctx, *bars):
-        means2d, depths, conics, opacities, colors, backgrounds, *_ = ctx.saved_tensors
-        b, device = ctx.stage, means2d.device
+        means2d, _, _, _, colors, backgrounds, *_ = ctx.saved_tensors
+        b, device, (*_, background_wanted) = ctx.stage, means2d.device, ctx.needs_input_grad
         expect_runtime(ctx.runtime)
         with launches(tensors=True):
-            size = (b.cameras, b.height, b.width)
-            outputs = (incoming(bars[0], (*size, b.channels + (b.depth_kind != 0))), incoming(bars[1], size))
+            size, of_splats = (b.cameras, b.height, b.width), means2d.shape[:2]
+            outputs = incoming(bars[0], (*size, b.channels + (b.depth_kind != 0))), incoming(bars[1], (*size, 1))
             overwritten = adjoint_overwrites(b)
             make = scratch_array if overwritten else real_array
-            tensors = (means2d, conics, depths, opacities)
-            rows = [make(*tensor.shape) for tensor in tensors] + [make(*b.colors.shape)]
-            backgrounds_bar = real_array(*b.backgrounds.shape)
-            # Where there are no absolute gradients, an array that is left alone stands in their place.
-            absolute = make(*means2d.shape) if b.absgrad else rows[0]
-            composite_adjoint(b, outputs, rows, backgrounds_bar, absolute, overwritten)
+            sums = [make(*of_splats, NUMBERS), make(*b.colors.shape)]
+            # Arrays that are left alone stand for what nobody asked for.
+            backgrounds_bar = real_array(*backgrounds.shape) if background_wanted else b.backgrounds
+            absolute = make(*of_splats, 2) if b.absgrad else sums[0]
+            composite_adjoint(b, outputs, sums, backgrounds_bar, absolute, overwritten)
             if b.absgrad:
                 means2d.absgrad = take(absolute, means2d.shape, device)
-            rows = [rows[0], rows[2], rows[1], *rows[3:], backgrounds_bar]
-            given = (means2d, depths, conics, opacities, colors, backgrounds)
-            needed = zip(rows, given, ctx.needs_input_grad[2:], strict=True)
-            gradients = [take(array, tensor.shape, device) if need else None for array, tensor, need in needed]
-        return None, None, *gradients
+            splats_bar = columns(take(sums[0], (*of_splats, NUMBERS), device))
+            colors_bar = take(sums[1], colors.shape, device)
+            backgrounds_bar = take(backgrounds_bar, backgrounds.shape, device) if background_wanted else None
+        return None, None, None, *splats_bar, colors_bar, backgrounds_bar

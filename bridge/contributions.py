@@ -10,6 +10,7 @@ from torch import Tensor
 from bridge.exchange import from_torch, to_torch
 from bridge.lent_memory import launches
 from bridge.runtime import current
+from bridge.splats import side_by_side
 from configs.errors import InputError
 from render.contributions import Contributions, find_contributions
 
@@ -52,10 +53,9 @@ def pixel_contributions(meta: Mapping[str, Any], k: int = 8) -> PixelContributio
         b = Contributions(c, n, width, height, int(k))
         starts = meta["isect_offsets"].flatten()
         offsets = torch.cat([starts, starts.new_tensor([len(meta["flatten_ids"])])])
-        gaussians = [from_torch(meta[name].detach()) for name in ("means2d", "conics", "opacities")]
-        lists = [from_torch(offsets), from_torch(meta["flatten_ids"])]
-        sizes = [meta["tile_size"], meta["tile_width"], meta["tile_height"]]
-        find_contributions(*[b, *gaussians, *lists, *sizes])
+        splats = side_by_side([meta[name].detach() for name in ("means2d", "depths", "conics", "opacities")])
+        lists = from_torch(offsets), from_torch(meta["flatten_ids"])
+        find_contributions(b, from_torch(splats), *lists, meta["tile_size"], meta["tile_width"], meta["tile_height"])
         images = [to_torch(array, (c, height, width, int(k)), device) for array in (b.ids, b.weights)]
         images += [to_torch(array, (c, height, width), device) for array in (b.counts, b.median_ids)]
         return PixelContributions(*images, *(to_torch(a, (c, n), device) for a in (b.weight_sums, b.weight_maxima)))

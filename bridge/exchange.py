@@ -21,22 +21,20 @@ def from_torch(tensor: torch.Tensor, needs_grad: bool = False) -> ti.Ndarray:
     return array
 
 
-def put(tensor: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor | ti.Ndarray:
+def put(tensor: torch.Tensor, shape: tuple[int, ...] | None = None) -> torch.Tensor | ti.Ndarray:
     """What kernels read in a tensor's place, in a shape that differs by extents of 1.
 
     Within ``launches(tensors=True)``; the tensor itself where its type, device and layout allow.
     """
     memory = lender()
     if memory is None:
-        return from_torch(tensor.detach().view(shape))
-    if tensor.requires_grad:
-        tensor = tensor.detach()
+        return from_torch(tensor.detach().view(tensor.shape if shape is None else shape))
     dtype = current().dtype if tensor.is_floating_point() else torch.int32
     if tensor.dtype != dtype or tensor.device.type != memory.device or not tensor.is_contiguous():
         tensor = tensor.to(memory.device, dtype).contiguous()
     if not tensor.numel():
-        return tensor.new_zeros([max(extent, 1) for extent in shape])  # Taichi has no empty arrays
-    return tensor if tensor.shape == shape else tensor.view(shape)
+        return tensor.new_zeros([max(extent, 1) for extent in shape or tensor.shape])  # Taichi has no empty arrays
+    return tensor if shape is None or tensor.shape == shape else tensor.view(shape)
 
 
 def incoming(gradient: torch.Tensor | None, shape: tuple[int, ...]) -> torch.Tensor | ti.Ndarray:

@@ -1,5 +1,8 @@
 """Whether what is about to be allocated fits, so that too much is one clear error and not a killed process."""
 
+import functools
+from collections.abc import Callable
+
 import torch
 
 from bridge.runtime import current
@@ -20,7 +23,7 @@ def available_bytes() -> int | None:
     """
     backend = current().backend
     if backend == "cuda":
-        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+        return _device_bytes(torch.cuda.current_device())
     if backend == "cpu":
         try:
             with open("/proc/meminfo") as lines:
@@ -30,22 +33,27 @@ def available_bytes() -> int | None:
     return None
 
 
-def expect_fits(owner: str, what: str, numbers: int, largest: int, advice: str) -> None:
+@functools.cache
+def _device_bytes(device: int) -> int:
+    return torch.cuda.get_device_properties(device).total_memory
+
+
+def expect_fits(owner: str, what: Callable[[], str], numbers: int, largest: int, advice: str) -> None:
     """Raise unless ``numbers`` values in all fit the memory and the ``largest`` array 32-bit indices.
 
     Args:
-        what: what they are for, for the message.
+        what: says what they are for, for the message.
         advice: what to change.
     """
     if largest > MAX_INDEX:
-        raise InputError(f"{owner}: {what} need an array of {largest} numbers; expected at most {MAX_INDEX}: {advice}")
+        raise InputError(f"{owner}: {what()} need an array of {largest} numbers; expected at most {MAX_INDEX}: {advice}")
     needed = numbers * current().dtype.itemsize
     if needed <= ALWAYS_FITS:
         return
     available = available_bytes()
     if available is not None and needed > available:
         raise InputError(
-            f"{owner}: {what} need about {gibibytes(needed)} of memory; {gibibytes(available)} are available: {advice}"
+            f"{owner}: {what()} need about {gibibytes(needed)} of memory; {gibibytes(available)} are available: {advice}"
         )
 
 

@@ -1,5 +1,7 @@
 """The projection of Gaussians, and their covariances from quaternions and scales, as torch functions."""
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -8,12 +10,14 @@ from bridge.exchange import clear, expect_alive, expect_runtime, hand_over, inco
 from bridge.lent_memory import launches
 from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
+from bridge.splats import columns, side_by_side
 from configs.errors import InputError
 from kernels.arrays import real_array, scratch_array
 from render.camera_models import CAMERA_MODELS
 from render.covariance import Covariance, covariance, covariance_grad
 from render.projection import Projection, ProjectionSettings, project
 from render.projection_adjoint import project_adjoint
+from render.splats import NUMBERS
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
@@ -64,14 +68,21 @@ def project_gaussians(
     if settings.camera_model not in CAMERA_MODELS:
         expected = ", ".join(CAMERA_MODELS)
         raise InputError(f"{owner}: camera_model is {settings.camera_model!r}; expected {expected}")
-    return project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales)
+    return project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales)[0]
 
 
-def project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales):
-    """``project_gaussians`` of arguments that are known to be right."""
+def project_checked(
+    means, covars, opacities, viewmats, Ks, settings, quats, scales, tile_size=None, looked_at=None
+) -> tuple[tuple[Tensor, ...], Any]:
+    """``project_gaussians`` of arguments that are known to be right, and what tile lists of ``tile_size`` begin with.
+
+    Args:
+        looked_at: tensors of one row a Gaussian, camera, Gaussian whose values are looked at too, see
+            render.projection.Projection; None stands for one that is not there, or for no look at all.
+    """
     shapes = (quats, scales) if covars is None else (covars,)
-    inputs = (means, *shapes, opacities, viewmats, Ks)
-    return _Project.apply(settings, *inputs)
+    *columns, radii, counted = _Project.apply(settings, tile_size, looked_at, means, *shapes, opacities, viewmats, Ks)
+    return (radii, *columns), counted
 
 
 def needs_grad(tensors) -> bool:
@@ -132,40 +143,37 @@ class _Covariances(torch.autograd.Function):
 
 class _Project(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, settings, *tensors):
+    def forward(ctx, settings, tile_size, looked_at, *tensors):
         means, viewmats = tensors[0], tensors[-2]
         c, n, device = len(viewmats), len(means), means.device
         by_axes, camera_grad = len(tensors) == 6, any(ctx.needs_input_grad[-2:])
         with launches(tensors=True):
-            inputs = [put(tensor, tensor.shape) for tensor in tensors]
-            b = Projection(c, n, settings, False, camera_grad, by_axes, inputs)
+            inputs = [put(tensor) for tensor in tensors]
+            if looked_at is not None:
+                looked_at = [inputs[-1] if tensor is None else put(tensor) for tensor in looked_at]
+            b = Projection(c, n, settings, False, camera_grad, by_axes, inputs, tile_size, looked_at)
             project(b)
-            radii = take(b.radii, (c, n, 2), device)
-            arrays = (b.means2d, b.depths, b.conics, b.opacities2d)
-            outputs = [take(array, shape, device) for array, shape in zip(arrays, _shapes(c, n), strict=True)]
-        b.means2d = b.depths = b.conics = b.opacities2d = None  # the adjoint does without: no circle of references
+            radii, splats = take(b.radii, (c, n, 2), device), take(b.splats, (c, n, NUMBERS), device)
+        counted, b.looked_at, b.counted, b.splats = b.counted, None, None, None  # the adjoint does without
         ctx.mark_non_differentiable(radii)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, radii)  # the kernels read their memory: torch watches it
         ctx.stage, ctx.runtime = b, current()
-        return (radii, *outputs)
+        return *columns(splats), radii, counted
 
     @staticmethod
     @once_differentiable
-    def backward(ctx, _, *bars):
+    def backward(ctx, *bars):
         *tensors, radii = ctx.saved_tensors
         b, device = ctx.stage, radii.device
         expect_runtime(ctx.runtime)
         with launches(tensors=True):
-            outputs = [incoming(bar, shape) for bar, shape in zip(bars, _shapes(b.cameras, b.n), strict=True)]
             rows = [scratch_array(*tensor.shape) for tensor in tensors[:-2]]
-            cameras = [real_array(*tensor.shape) for tensor in tensors[-2:]]
+            cameras = [b.viewmats, b.Ks]  # left alone where nobody asks
+            if b.camera_grad:
+                cameras = [real_array(*tensor.shape) for tensor in tensors[-2:]]
             twice = rows if b.by_axes else (rows[0], rows[1], rows[1], rows[2])
-            project_adjoint(b, outputs, twice, cameras, True)
-            needed = zip((*rows, *cameras), tensors, ctx.needs_input_grad[1:], strict=True)
-            return None, *[take(array, tensor.shape, device) if need else None for array, tensor, need in needed]
-
-
-def _shapes(c: int, n: int) -> tuple[tuple[int, ...], ...]:
-    """Of means2d, depths, conics, opacities."""
-    return (c, n, 2), (c, n), (c, n, 3), (c, n)
+            project_adjoint(b, put(side_by_side(bars[:4])), twice, cameras, True)
+            needed = zip((*rows, *cameras), tensors, ctx.needs_input_grad[3:], strict=True)
+            gradients = [take(array, tensor.shape, device) if need else None for array, tensor, need in needed]
+        return None, None, None, *gradients

@@ -5,36 +5,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from bridge.compositing import View, composite_checked
+from bridge.compositing import composite_checked
 from bridge.contributions import median_depth
 from bridge.normals import gaussian_normals
 from bridge.projection import project_checked
-from bridge.rasterization_checks import (
-    OWNER,
-    ValueCheck,
-    check_cameras,
-    check_choices,
-    check_gaussians,
-    check_memory,
-    check_ranges,
-    check_tensor,
-    refuse,
-    whole_pixels,
-)
+from bridge.rasterization_checks import check_memory, check_tensors, check_values, read_options, refuse
 from bridge.rasterization_meta import make_meta
-from bridge.spherical_harmonics import check_degree, view_colors
+from bridge.spherical_harmonics import view_colors
 from configs.errors import InputError
-from render.projection import ProjectionSettings
-
-DEPTH_CHANNELS = {
-    "RGB": "none",
-    "D": "accumulated",
-    "ED": "expected",
-    "RGB+D": "accumulated",
-    "RGB+ED": "expected",
-}
-"""What the last channel holds in each mode."""
-
 
 def rasterization(
     means: Tensor,
@@ -139,35 +117,46 @@ def rasterization(
         rolling_shutter=None if getattr(rolling_shutter, "name", None) == "GLOBAL" else rolling_shutter,
         viewmats_rs=viewmats_rs,
     )
-    check_choices(render_mode, rasterize_mode, camera_model)
-    width, height, tile_size = whole_pixels(OWNER, width=width, height=height, tile_size=tile_size)
-    near_plane, far_plane, radius_clip, eps2d = check_ranges(near_plane, far_plane, radius_clip, eps2d)
-    n = check_gaussians(means, quats, scales, covars, opacities)
-    cameras = check_cameras(viewmats, Ks, means)
-    colors, backgrounds = _channels(render_mode, colors, backgrounds, sh_degree, sh_rotations, cameras, means)
-    values = dict(means=means, opacities=opacities, covars=covars, colors=colors, backgrounds=backgrounds)
-    shapes = dict(quats=None, scales=None) if covars is not None else dict(quats=quats, scales=scales)
-    value_check = ValueCheck(dict(**values, **shapes, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks))
-    check_memory(cameras, n, height, width, colors, torch.is_grad_enabled())
+    ranges = (near_plane, far_plane, radius_clip, eps2d)
+    options = read_options(width, height, tile_size, *ranges, render_mode, rasterize_mode, camera_model, absgrad)
+    settings, view, draws_colors = options
     if covars is not None:
         quats = scales = None
-    antialiased = rasterize_mode == "antialiased"
-    settings = ProjectionSettings(width, height, near_plane, far_plane, radius_clip, eps2d, antialiased, camera_model)
-    projected = project_checked(means, covars, opacities, viewmats, Ks, settings, quats, scales)
-    if sh_degree is not None and "RGB" in render_mode:
-        colors = view_colors(sh_degree, projected[0], means, viewmats, colors, sh_rotations)
-    if return_normals:
-        shape = {"covars": covars} if scales is None else {"quats": quats, "scales": scales}
-        normals = gaussian_normals(means, viewmats, **shape, camera_model=camera_model)
-        colors, backgrounds = _append_normals(colors, backgrounds, normals)
-    view = View(width, height, tile_size, DEPTH_CHANNELS[render_mode], absgrad)
+    if not draws_colors:
+        colors, backgrounds, sh_degree, sh_rotations = None, None, None, None
+    tensors = dict(means=means, quats=quats, scales=scales, covars=covars, opacities=opacities, colors=colors)
+    tensors |= dict(backgrounds=backgrounds, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks)
+    check_tensors(tensors, sh_degree)
+    cameras, n = len(viewmats), len(means)
+    if colors is None:
+        colors = means.new_zeros(n, 0)
+    check_memory(cameras, n, view, colors)
+    if not n:
+        check_values(tensors)
+    rows = colors  # one a Gaussian, or a camera and Gaussian
+    if colors.ndim > 2:
+        rows = colors.detach().reshape(n if sh_degree is not None and colors.ndim == 3 else cameras * n, -1)
+
+    def draw(looks: bool):
+        """Projected Gaussians, image, alphas and tile lists; ``looks`` at the tensors' values too."""
+        looked_at = (rows, backgrounds, sh_rotations) if looks else None
+        shapes = (settings, quats, scales, view.tile_size, looked_at)
+        projected, counted = project_checked(means, covars, opacities, viewmats, Ks, *shapes)
+        shown, behind = colors, backgrounds
+        if sh_degree is not None:
+            coeffs = colors if colors.ndim == 4 else colors[None]
+            shown = view_colors(sh_degree, projected[0], means, viewmats, coeffs, sh_rotations)
+        if return_normals:
+            normals = gaussian_normals(means, viewmats, quats, scales, covars, camera_model)
+            shown, behind = _append_normals(shown, behind, normals)
+        return projected, *composite_checked(projected, counted, shown, behind, view)
+
     try:
-        image, alphas, *lists = composite_checked(projected, colors, backgrounds, view)
-    except InputError:
-        value_check.expect_right(wait=True)  # then that is why
-        raise
-    value_check.expect_right()
-    meta = make_meta(projected, lists, width, height, tile_size)
+        projected, image, alphas, lists = draw(looks=n > 0)
+    except (InputError, torch.linalg.LinAlgError):
+        check_values(tensors)
+        projected, image, alphas, lists = draw(looks=False)  # what looked wrong is right, or memory is short indeed
+    meta = make_meta(projected, lists, view)
     if return_normals:
         image, meta["normals"] = _split_normals(image, 0 if view.depth == "none" else 1)
     if return_median_depth:
@@ -188,33 +177,3 @@ def _split_normals(image: Tensor, depths: int) -> tuple[Tensor, Tensor]:
     last = image.shape[-1] - depths
     colors, normals, depth = image.split([last - 3, 3, depths], dim=-1)
     return (torch.cat([colors, depth], dim=-1) if depths else colors), normals
-
-
-def _channels(
-    render_mode: str,
-    colors: Tensor,
-    backgrounds: Tensor | None,
-    sh_degree: int | None,
-    sh_rotations: Tensor | None,
-    cameras: int,
-    means: Tensor,
-) -> tuple[Tensor, Tensor | None]:
-    """Colours [N, D] or [C, N, D], or coefficients [1, N, K, D] or [C, N, K, D], and backgrounds [C, D].
-
-    No channels where only depth is drawn.
-    """
-    n = len(means)
-    if "RGB" not in render_mode:
-        return means.new_zeros(n, 0), None
-    last: tuple[str, ...] = ("D",) if sh_degree is None else ("K", "D")
-    per_camera = isinstance(colors, Tensor) and colors.ndim == 2 + len(last)
-    check_tensor("colors", colors, (cameras, n, *last) if per_camera else (n, *last), means)
-    if colors.shape[-1] == 0:
-        raise InputError(f"{OWNER}: colors has no channels; expected at least 1")
-    if sh_degree is not None:
-        check_degree(OWNER, "sh_degree", sh_degree, colors.shape[-2])
-    if sh_rotations is not None:
-        check_tensor("sh_rotations", sh_rotations, (n, 3, 3), means)
-    if backgrounds is not None:
-        check_tensor("backgrounds", backgrounds, (cameras, colors.shape[-1]), means)
-    return (colors if per_camera or sh_degree is None else colors[None]), backgrounds

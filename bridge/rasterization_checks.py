@@ -1,35 +1,44 @@
 """What ``rasterization`` expects of its arguments, each mistake with one clear error."""
 
+import functools
 import math
 import numbers
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from bridge.checks import expect_finite, expect_real, expect_shape
-from bridge.exchange import put
-from bridge.lent_memory import launches
+from bridge.compositing import View
 from bridge.memory import MAX_INDEX, expect_fits
 from bridge.runtime import current
+from bridge.spherical_harmonics import check_degree
 from configs.errors import InputError
-from kernels.arrays import int_array
 from render.camera_models import CAMERA_MODELS
-from render.value_checks import find_faults
+from render.projection import ProjectionSettings
+from render.splats import NUMBERS
+from render.value_checks import SEMIDEFINITE_SLACK
 
 OWNER = "rasterization"
-RENDER_MODES = ("RGB", "D", "ED", "RGB+D", "RGB+ED")
+DEPTH_CHANNELS = {
+    "RGB": "none",
+    "D": "accumulated",
+    "ED": "expected",
+    "RGB+D": "accumulated",
+    "RGB+ED": "expected",
+}
+"""The render modes, and what the image's last channel holds in each."""
 RASTERIZE_MODES = ("classic", "antialiased")
+PLAIN = {int, float, bool, str}
 REAL_TYPES = (torch.float32, torch.float64)
 SINGULAR_DETERMINANT = 1e-8
 """A rotation has determinant 1, in units of its rows' lengths; a matrix with less than this flattens the world."""
-SEMIDEFINITE_SLACK = 1e-3
-"""How far a covariance's principal minors may be below 0 relative to its largest variance: rounding, and the steps of
-finite differences, leave flat Gaussians a little outside."""
 NUMBERS_PER_PIXEL = 6
 """Besides colours: alpha, depth, transmittance, stop, two running numbers of the adjoint."""
 NUMBERS_PER_GAUSSIAN = 12
 """Of each camera: centre, conic, depth, opacity, radii, tiles, sort key and order."""
+FORMS_REMEMBERED = 256
+"""Shapes and types of arguments that are not checked again."""
 
 
 def refuse(**arguments) -> None:
@@ -38,9 +47,46 @@ def refuse(**arguments) -> None:
             raise NotImplementedError(f"{OWNER}: {name} is not supported yet; expected its default")
 
 
+class Options(NamedTuple):
+    """What ``rasterization`` is told besides tensors, checked."""
+
+    settings: ProjectionSettings
+    view: View
+    draws_colors: bool
+
+
+def read_options(*given) -> Options:
+    """Check and order the options; those that are plain words and numbers are remembered."""
+    return (_remembered if PLAIN.issuperset(map(type, given)) else _read_options)(*given)
+
+
+def _read_options(
+    width,
+    height,
+    tile_size,
+    near_plane,
+    far_plane,
+    radius_clip,
+    eps2d,
+    render_mode,
+    rasterize_mode,
+    camera_model,
+    absgrad,
+) -> Options:
+    check_choices(render_mode, rasterize_mode, camera_model)
+    width, height, tile_size = whole_pixels(OWNER, width=width, height=height, tile_size=tile_size)
+    ranges = check_ranges(near_plane, far_plane, radius_clip, eps2d)
+    settings = ProjectionSettings(width, height, *ranges, rasterize_mode == "antialiased", camera_model)
+    view = View(width, height, tile_size, DEPTH_CHANNELS[render_mode], bool(absgrad))
+    return Options(settings, view, "RGB" in render_mode)
+
+
+_remembered = functools.lru_cache(maxsize=64, typed=True)(_read_options)
+
+
 def check_choices(render_mode: str, rasterize_mode: str, camera_model: str) -> None:
     for name, value, choices in (
-        ("render_mode", render_mode, RENDER_MODES),
+        ("render_mode", render_mode, DEPTH_CHANNELS),
         ("rasterize_mode", rasterize_mode, RASTERIZE_MODES),
         ("camera_model", camera_model, (*CAMERA_MODELS, "ftheta")),
     ):
@@ -80,7 +126,7 @@ def _number(name: str, value: float) -> float:
 
 
 def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: Tensor) -> None:
-    """Check all but the values: those of all tensors are checked together (``ValueCheck``)."""
+    """Check all but the values, which kernels look at while they project (render/value_checks.py)."""
     if (
         isinstance(tensor, Tensor)
         and tensor.shape == shape
@@ -94,8 +140,38 @@ def check_tensor(name: str, tensor: Tensor, shape: tuple[int | str, ...], like: 
         raise InputError(f"{OWNER}: {name} is on {tensor.device}, means on {like.device}; expected one device")
 
 
-def check_gaussians(means, quats, scales, covars, opacities) -> int:
-    """Check the Gaussians; their number."""
+def check_tensors(tensors: dict[str, Any], sh_degree: int | None) -> None:
+    """Check all tensors of ``rasterization`` but for their values; forms that were found right are remembered.
+
+    Args:
+        tensors: by their names there, None for what is not used.
+        sh_degree: None: ``colors``, if there are any, are colours.
+    """
+    forms = (repr(sh_degree), *map(_form, tensors.values()))
+    if forms in _right_forms:
+        return
+    _check_gaussians(**{name: tensors[name] for name in ("means", "quats", "scales", "covars", "opacities")})
+    means, viewmats = tensors["means"], tensors["viewmats"]
+    check_tensor("viewmats", viewmats, ("C", 4, 4), means)
+    check_tensor("Ks", tensors["Ks"], (len(viewmats), 3, 3), means)
+    if not len(viewmats):
+        raise InputError(f"{OWNER}: viewmats has no cameras; expected at least 1")
+    if tensors["colors"] is not None:
+        _check_colors(tensors["colors"], tensors["backgrounds"], sh_degree, tensors["sh_rotations"], viewmats, means)
+    if len(_right_forms) >= FORMS_REMEMBERED:
+        _right_forms.clear()
+    _right_forms.add(forms)
+
+
+def _form(tensor: Any) -> Any:
+    """All that ``check_tensors`` looks at."""
+    return (tensor.shape, tensor.dtype, tensor.device) if isinstance(tensor, Tensor) else type(tensor)
+
+
+_right_forms: set[tuple] = set()
+
+
+def _check_gaussians(means, quats, scales, covars, opacities) -> None:
     if isinstance(means, Tensor) and means.ndim > 2:
         raise NotImplementedError(
             f"{OWNER}: means has shape {tuple(means.shape)}; batch dimensions are not supported yet; expected (N, 3)"
@@ -105,74 +181,33 @@ def check_gaussians(means, quats, scales, covars, opacities) -> int:
     check_tensor("opacities", opacities, (n,), means)
     if covars is not None:
         check_tensor("covars", covars, (n, 3, 3), means)
-        return n
-    check_tensor("quats", quats, (n, 4), means)
-    check_tensor("scales", scales, (n, 3), means)
-    return n
+    else:
+        check_tensor("quats", quats, (n, 4), means)
+        check_tensor("scales", scales, (n, 3), means)
 
 
-def check_cameras(viewmats: Tensor, Ks: Tensor, means: Tensor) -> int:
-    """Check the cameras; their number."""
-    check_tensor("viewmats", viewmats, ("C", 4, 4), means)
-    check_tensor("Ks", Ks, (len(viewmats), 3, 3), means)
-    if not len(viewmats):
-        raise InputError(f"{OWNER}: viewmats has no cameras; expected at least 1")
-    return len(viewmats)
-
-
-class ValueCheck:
-    """Whether the values of the tensors are right, found out while the stages run.
-
-    From a GPU an answer takes as long as all that it has to do before: it is waited for when the tile lists are made,
-    which is waited for anyway.
-
-    Args:
-        tensors: by the names of ``rasterization``, all of them, None where there is none.
-    """
-
-    def __init__(self, tensors: dict[str, Any]):
-        self._tensors, self._faults = tensors, None
-        means, covars = tensors["means"], tensors["covars"]
-        if covars is not None:
-            _expect_semidefinite(covars)
-        given = [tensor for tensor in tensors.values() if tensor is not None]
-        if not means.numel() or not _kernels_read(given):
-            check_values(tensors)
-            return
-        with launches(tensors=True):
-            faults = int_array(1)
-            arrays = {name: put(t, t.shape) for name, t in tensors.items() if t is not None and t.numel()}
-            some = arrays["viewmats"]
-            shapes = (arrays["quats"], arrays["scales"]) if covars is None else (arrays["covars"],) * 2
-            others = [arrays.get(name, some) for name in ("colors", "backgrounds", "sh_rotations")]
-            cameras = (some, arrays["Ks"])
-            find_faults(covars is None, arrays["means"], *shapes, arrays["opacities"], *others, *cameras, faults)
-        if means.is_cpu:
-            self._faults = faults
-            self.expect_right()
-        else:
-            self._faults = torch.empty(1, dtype=torch.int32, pin_memory=True)
-            self._faults.copy_(faults, non_blocking=True)
-
-    def expect_right(self, wait: bool = False) -> None:
-        """Raise unless they are; after the device was waited for, or it is now."""
-        if wait and self._faults is not None and not self._tensors["means"].is_cpu:
-            torch.cuda.synchronize()
-        if self._faults is not None and self._faults.item():
-            check_values(self._tensors)
-
-
-def _kernels_read(tensors: list[Tensor]) -> bool:
-    """Whether kernels read the tensors' own memory."""
-    runtime = current()
-    return all(tensor.device.type == runtime.backend and tensor.dtype == runtime.dtype for tensor in tensors)
+def _check_colors(colors, backgrounds, sh_degree, sh_rotations, viewmats, means) -> None:
+    cameras, n = len(viewmats), len(means)
+    last: tuple[str, ...] = ("D",) if sh_degree is None else ("K", "D")
+    per_camera = isinstance(colors, Tensor) and colors.ndim == 2 + len(last)
+    check_tensor("colors", colors, (cameras, n, *last) if per_camera else (n, *last), means)
+    if colors.shape[-1] == 0:
+        raise InputError(f"{OWNER}: colors has no channels; expected at least 1")
+    if sh_degree is not None:
+        check_degree(OWNER, "sh_degree", sh_degree, colors.shape[-2])
+    if sh_rotations is not None:
+        check_tensor("sh_rotations", sh_rotations, (n, 3, 3), means)
+    if backgrounds is not None:
+        check_tensor("backgrounds", backgrounds, (cameras, colors.shape[-1]), means)
 
 
 def check_values(tensors: dict[str, Any]) -> None:
-    """Raise for the first tensor, by name, that is not finite, for quaternions of length 0 and for false cameras."""
+    """Raise for the first tensor, by name, that is not finite, for what is no rotation, no covariance and no camera."""
     for name, tensor in tensors.items():
         if tensor is not None:
-            expect_finite(OWNER, name, tensor)
+            expect_finite(OWNER, name, tensor.to(current().dtype))
+    if tensors["covars"] is not None:
+        _expect_semidefinite(tensors["covars"])
     quats = tensors["quats"]
     if quats is not None and (none := (quats.detach() == 0).all(dim=1)).any():
         first = int(none.nonzero()[0])
@@ -197,14 +232,17 @@ def _check_camera(c: int, viewmat: list[list[float]], K: list[list[float]]) -> N
         raise InputError(f"{OWNER}: Ks[{c}] has focal lengths {(K[0][0], K[1][1])}; expected positive pixels")
 
 
-def check_memory(cameras: int, n: int, height: int, width: int, colors: Tensor, needs_grad: bool) -> None:
+def check_memory(cameras: int, n: int, view: View, colors: Tensor) -> None:
     """Raise unless the images and the projected Gaussians fit memory and 32-bit indices."""
-    pixels, channels = cameras * height * width, colors.shape[-1]
-    largest = max(pixels * max(channels, 2), cameras * n * max(channels, 3), n * 9, colors.numel())
+    pixels, channels = cameras * view.height * view.width, colors.shape[-1]
+    largest = max(pixels * max(channels, 2), cameras * n * max(channels, NUMBERS), n * 9, colors.numel())
     count = pixels * (channels + NUMBERS_PER_PIXEL) + cameras * n * NUMBERS_PER_GAUSSIAN + colors.numel()
-    what = f"{cameras} images of {width}×{height} pixels and {channels} channels of {n} Gaussians"
+
+    def what() -> str:
+        return f"{cameras} images of {view.width}×{view.height} pixels and {channels} channels of {n} Gaussians"
+
     advice = "draw fewer cameras at a time, or smaller images"
-    expect_fits(OWNER, what, count * (2 if needs_grad else 1), largest, advice)
+    expect_fits(OWNER, what, count * (2 if torch.is_grad_enabled() else 1), largest, advice)
 
 
 def _expect_semidefinite(covars: Tensor) -> None:
@@ -218,7 +256,6 @@ def _expect_semidefinite(covars: Tensor) -> None:
     smallest = torch.stack(minors).amin(dim=0)
     bad = ~(smallest >= -SEMIDEFINITE_SLACK)
     if bad.any():
-        expect_finite(OWNER, "covars", covars)
         first = int(bad.nonzero()[0])
         value = float(torch.linalg.eigvalsh(a[first])[0])
         raise InputError(

@@ -4,7 +4,8 @@ from typing import Any
 
 from torch import Tensor
 
-from bridge.binning import isect_ids
+from bridge.binning import TileLists, isect_ids
+from bridge.compositing import View
 
 
 class Meta(dict[str, Any]):
@@ -23,16 +24,10 @@ class Meta(dict[str, Any]):
         return self[name]
 
 
-def make_meta(
-    projected: tuple[Tensor, Tensor, Tensor, Tensor, Tensor],
-    lists: list[Tensor],
-    width: int,
-    height: int,
-    tile_size: int,
-) -> Meta:
+def make_meta(projected: tuple[Tensor, ...], lists: TileLists, view: View) -> Meta:
     """gsplat's names, always dense: the ids of packed mode are None."""
     radii, means2d, depths, conics, opacities = projected
-    tiles_per_gauss, isect_offsets, flatten_ids = lists
+    n_cameras, rows, columns = lists.isect_offsets.shape
     return Meta(
         batch_ids=None,
         camera_ids=None,
@@ -42,14 +37,14 @@ def make_meta(
         depths=depths,
         conics=conics,
         opacities=opacities,
-        tile_width=-(-width // tile_size),
-        tile_height=-(-height // tile_size),
-        tiles_per_gauss=tiles_per_gauss,
-        isect_offsets=isect_offsets,
-        flatten_ids=flatten_ids,
-        width=width,
-        height=height,
-        tile_size=tile_size,
+        tile_width=columns,
+        tile_height=rows,
+        tiles_per_gauss=lists.tiles_per_gauss,
+        isect_offsets=lists.isect_offsets,
+        flatten_ids=lists.flatten_ids,
+        width=view.width,
+        height=view.height,
+        tile_size=view.tile_size,
         n_batches=1,
-        n_cameras=len(radii),
+        n_cameras=n_cameras,
     )

@@ -150,7 +150,7 @@ class SurfaceUpsampler(nn.Module):
         children, points, count = None, body.x[found.index], self.config.M
         if count is not None:
             numbers, largest = NUMBERS * count * self.config.k_F, 3 * count * self.config.k_F
-            expect_fits("SurfaceUpsampler", f"M = {count} Gaussians", numbers, largest, "lower M or k_F")
+            expect_fits("SurfaceUpsampler", lambda: f"M = {count} Gaussians", numbers, largest, "lower M or k_F")
             kept = None if earlier is None or earlier.children is None else earlier.children.numpy()
             if kept is not None and not self._alike(kept):
                 kept = None

@@ -2,11 +2,10 @@
 
 Stages keep their data in ``ti.ndarray``: kernels compile once for every size, and the memory is freed
 with the object. ``needs_grad=True`` gives an array a twin, ``array.grad``, that the hand-written
-adjoints read or add to. Under ``lent_by`` the arrays of a stage are another library's memory instead; only kernels
+adjoints read or add to. After ``lend_from`` the arrays of a stage are another library's memory instead; only kernels
 of kernels/launch.py take those.
 """
 
-import contextlib
 import sys
 import weakref
 from typing import Any
@@ -24,18 +23,14 @@ from kernels.spares import Spares
 _lender: Any = None
 
 
-@contextlib.contextmanager
-def lent_by(lender):
-    """Within, arrays come from ``lender.array(dtype, shape, zeroed, needs_grad)``, and sorting and sums from it.
+def lend_from(lender):
+    """From now on arrays come from ``lender.array(dtype, shape, zeroed, needs_grad)``, and sorting and sums from it.
 
-    Under ``kernels.lock.launch_lock``: the lender is the program's. None: Taichi's own memory.
+    Under ``kernels.lock.launch_lock``: the lender is the program's. None: Taichi's own memory. Returns who lent before.
     """
     global _lender
     before, _lender = _lender, lender
-    try:
-        yield
-    finally:
-        _lender = before
+    return before
 
 
 def lender():

@@ -14,6 +14,10 @@ import taichi as ti
 from taichi.lang import impl
 from taichi.lang._ndarray import Ndarray
 from taichi.lang.kernel_impl import Kernel, template
+from taichi.types.ndarray_type import NdarrayType
+
+NUMBERS = (int, float, ti.i32, ti.i64, ti.f32, ti.f64)
+"""Annotations of the numbers that a plan hands over."""
 
 _tensor_type: Any = ()
 
@@ -29,21 +33,25 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
 
     All its arguments are ``ti.ndarray``s, tensors (``take_tensors_of``), arrays that a lender made
     (kernels/arrays.py), numbers or template values, given by position, and it returns nothing. Under a tape that
-    records it, in debug mode, and given anything else, Taichi's own call does the work.
+    records it, in debug mode, and given anything else, Taichi's own call does the work; so it does for kernels that
+    take vectors.
     """
     primal: Kernel = kernel._primal  # type: ignore[attr-defined]
     plans: dict[tuple, _Plan] = {}
     templates = [isinstance(argument.annotation, template) for argument in primal.arguments]
     fixed = templates.index(False) if False in templates else len(templates)
     assert not any(templates[fixed:]), f"{kernel.__name__}: template values come first"
+    annotations = [argument.annotation for argument in primal.arguments[fixed:]]
+    arrays = [fixed + i for i, annotation in enumerate(annotations) if isinstance(annotation, NdarrayType)]
+    takes_vectors = not all(isinstance(it, NdarrayType) or it in NUMBERS for it in annotations)
 
     @functools.wraps(kernel)
     def launch(*arguments) -> None:
         runtime = impl.get_runtime()
-        if runtime.target_tape and not runtime.grad_replaced:
+        if takes_vectors or (runtime.target_tape and not runtime.grad_replaced):
             kernel(*map(_unwrapped, arguments))
             return
-        signature = arguments[:fixed] + tuple([_type(value) for value in arguments[fixed:]])
+        signature = (*arguments[:fixed], *[_type(arguments[place]) for place in arrays])
         plan = plans.get(signature)
         if plan is None or plan.program() is not runtime.prog:
             if None in signature or runtime.prog is None or impl.current_cfg().debug:
@@ -55,19 +63,14 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     return launch
 
 
-def _type(argument: Any) -> str | tuple | type | None:
+def _type(array: Any) -> str | tuple | None:
     """What a compiled kernel depends on; None for what no plan is made for."""
-    number = type(argument)
-    if number is int or number is float:
-        return number
-    if isinstance(argument, _tensor_type):
-        return argument.dtype, argument.ndim
-    kind = getattr(argument, "kind", None)
-    if kind is not None:
-        return kind
-    if isinstance(argument, Ndarray):
-        return argument.element_type, len(argument.shape), argument.grad is None
-    return int if isinstance(argument, bool) else None
+    if isinstance(array, _tensor_type):
+        return array.dtype, array.ndim
+    kind = getattr(array, "kind", None)
+    if kind is None and isinstance(array, Ndarray):
+        return array.element_type, len(array.shape), array.grad is None
+    return kind
 
 
 def _unwrapped(argument: Any) -> Any:

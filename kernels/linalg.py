@@ -47,6 +47,12 @@ def add_mat3(a: ti.template(), p, m):
 
 
 @ti.func
+def symmetric_part(m):
+    """Half the sum of a square matrix and its transpose."""
+    return 0.5 * (m + m.transpose())
+
+
+@ti.func
 def eye3():
     """The 3×3 identity in the runtime's floating-point type."""
     return ti.Matrix([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])

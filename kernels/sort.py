@@ -32,13 +32,19 @@ def exclusive_scan(values: ti.Ndarray, offsets: ti.Ndarray, n: int) -> None:
     if lender() is not None and lender().sorts(n):
         lender().exclusive_scan(values, offsets, n)
         return
+    _scan_chunks(False, values, offsets, n)
+
+
+def _scan_chunks(inclusive: bool, values: ti.Ndarray, sums: ti.Ndarray, n: int) -> None:
     chunk_size = _chunk_size(n)
     chunks = (n + chunk_size - 1) // chunk_size
-    _scan(values, offsets, int_array(chunks), n, chunks, chunk_size)
+    _scan(inclusive, values, sums, int_array(chunks), n, chunks, chunk_size)
 
 
 def running_sums(values: ti.Ndarray, order: ti.Ndarray) -> ti.Ndarray:
-    """``exclusive_scan`` of the values taken in a given order: the offsets, n + 1 of them.
+    """Sums of the values taken in a given order, each up to and with its own [n].
+
+    A sum beyond 2³¹ − 1 is at least 2³¹ − 1.
 
     Args:
         values: non-negative ``int32`` [C, N]. order: indices into them, counted in memory's order [n].
@@ -46,10 +52,10 @@ def running_sums(values: ti.Ndarray, order: ti.Ndarray) -> ti.Ndarray:
     if lender() is not None:
         return lender().running_sums(values, order)
     n = order.shape[0]
-    ordered, offsets = int_scratch_array(n), int_scratch_array(n + 1)
+    ordered, sums = int_scratch_array(n), int_scratch_array(n)
     _permute(n, values, values.shape[-1], order, ordered)
-    exclusive_scan(ordered, offsets, n)
-    return offsets
+    _scan_chunks(True, ordered, sums, n)
+    return sums
 
 
 def run_starts(keys: ti.Ndarray, runs: int) -> ti.Ndarray:
@@ -61,10 +67,18 @@ def run_starts(keys: ti.Ndarray, runs: int) -> ti.Ndarray:
     return starts
 
 
+def key_array(n: int, bits: int) -> ti.Ndarray:
+    """A new array for ``n`` keys of so many bits, contents arbitrary: of short integers where those sort faster."""
+    if lender() is not None and lender().sorts(n):
+        return lender().key_array(n, bits)
+    return int_scratch_array(n)
+
+
 def radix_sort(keys: ti.Ndarray, values: ti.Ndarray | None, n: int, bits: int) -> tuple[ti.Ndarray, ti.Ndarray]:
     """Sort pairs by the lowest ``bits`` bits of their non-negative ``int32`` keys; equal keys keep their order.
 
     Args:
+        keys: as ``key_array`` makes them, or ``int32``.
         values: None stands for 0, 1, … n - 1: the result is the order of the keys.
 
     Returns:
@@ -129,8 +143,9 @@ def _find_starts(keys: ti.types.ndarray(ndim=1), runs: ti.i32, starts: ti.types.
 @prepared
 @ti.kernel
 def _scan(
+    inclusive: ti.template(),
     values: ti.types.ndarray(ndim=1),
-    offsets: ti.types.ndarray(ndim=1),
+    sums: ti.types.ndarray(ndim=1),
     chunk_sums: ti.types.ndarray(ndim=1),
     n: ti.i32,
     chunks: ti.i32,
@@ -152,7 +167,8 @@ def _scan(
             total = chunk_sums[chunk]
             chunk_sums[chunk] = running
             running += ti.min(total, MAX_INT - running)
-        offsets[n] = running
+        if ti.static(not inclusive):
+            sums[n] = running
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
     for turn in range(chunks * turns):
         if turn % turns != 0:
@@ -160,8 +176,12 @@ def _scan(
         chunk = turn // turns
         running = chunk_sums[chunk]
         for i in range(chunk * chunk_size, ti.min((chunk + 1) * chunk_size, n)):
-            offsets[i] = running
-            running += values[i]
+            value = ti.min(values[i], MAX_INT - running)
+            if ti.static(inclusive):
+                sums[i] = running + value
+            else:
+                sums[i] = running
+            running += value
 
 
 @prepared

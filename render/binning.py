@@ -15,9 +15,10 @@ import taichi as ti
 from configs.errors import InputError
 from kernels.arrays import int_array, int_scratch_array, to_numpy
 from kernels.launch import prepared
-from kernels.sort import MAX_INT, radix_sort, run_starts, running_sums
-from render.blending import conic_at, cutoff_exponent, mean_at, meets, ridges
+from kernels.sort import MAX_INT, key_array, radix_sort, run_starts, running_sums
+from render.blending import cutoff_exponent, meets, ridges
 from render.constants import ENTRY_BYTES, SMALL_LISTS, TILE_SIZE
+from render.splats import DEPTH, OPACITY, conic_at, mean_at
 
 DEPTH_BITS = 31
 """The bits of a non-negative float32, which order like the numbers."""
@@ -42,47 +43,53 @@ class Tiles:
 
 
 def bin_gaussians(
-    means2d: ti.Ndarray,
+    splats: ti.Ndarray,
     radii: ti.Ndarray,
-    depths: ti.Ndarray,
     cameras: int,
     n: int,
     width: int,
     height: int,
     tile_size: int = TILE_SIZE,
     available: Callable[[], int | None] = lambda: None,
-    conics: ti.Ndarray | None = None,
-    opacities: ti.Ndarray | None = None,
+    counted: tuple[ti.Ndarray, ti.Ndarray] | None = None,
+    exact: bool = True,
 ) -> Tiles:
     """Make the tile lists of projected Gaussians; those with radii 0 are in none.
 
     Args:
-        means2d: [C, N, 2], pixels. radii: int32 [C, N, 2], pixels. depths: [C, N].
-        conics, opacities: [C, N, 3] and [C, N]; without them a Gaussian is in all tiles of its box.
+        splats: [C, N, 7] (render/splats.py). radii: int32 [C, N, 2], pixels.
         available: says how many bytes the lists may take; None: no limit.
+        counted: the tiles of each Gaussian and its key of depth, if a Projection has found them.
+        exact: leave out the tiles of a Gaussian's box that the Gaussian does not reach; else only centres and depths of
+            ``splats`` count.
 
     Raises:
         InputError: more entries than 32-bit indices can count, or than are available.
     """
-    columns, rows = -(-width // tile_size), -(-height // tile_size)
+    grid = columns, rows = tile_grid(width, height, tile_size)
     pairs, tiles = cameras * n, cameras * rows * columns
     if pairs == 0:
         return Tiles(tile_size, columns, rows, int_array(cameras, n), int_array(tiles + 1), int_array(0), 0)
-    counts, keys = int_scratch_array(cameras, n), int_scratch_array(pairs)
-    exact = conics is not None and opacities is not None
-    shapes = (conics, opacities) if exact else (means2d, depths)
-    layout = (columns, rows, tile_size)
-    _count(exact, cameras, n, means2d, radii, *shapes, depths, counts, keys, *layout)
+    if counted is None:
+        counted = int_scratch_array(cameras, n), int_scratch_array(pairs)
+        _count(exact, cameras, n, splats, radii, *counted, *grid, tile_size)
+    counts, keys = counted
     _, order = radix_sort(keys, None, pairs, DEPTH_BITS)
-    starts = running_sums(counts, order)
-    entries = int(starts[pairs])
+    ends = running_sums(counts, order)
+    entries = int(ends[pairs - 1])
     _expect_room(entries, counts, available)
     if entries == 0:
         return Tiles(tile_size, columns, rows, counts, int_array(tiles + 1), int_array(0), 0)
-    tile_keys, ids = int_scratch_array(entries), int_scratch_array(entries)
-    _emit(exact, pairs, n, means2d, radii, *shapes, order, starts, tile_keys, ids, *layout)
-    tile_keys, ids = radix_sort(tile_keys, ids, entries, max(1, (tiles - 1).bit_length()))
+    bits = max(1, (tiles - 1).bit_length())
+    tile_keys, ids = key_array(entries, bits), int_scratch_array(entries)
+    _emit(exact, pairs, n, splats, radii, order, ends, tile_keys, ids, *grid, tile_size)
+    tile_keys, ids = radix_sort(tile_keys, ids, entries, bits)
     return Tiles(tile_size, columns, rows, counts, run_starts(tile_keys, tiles), ids, entries)
+
+
+def tile_grid(width: int, height: int, tile_size: int) -> tuple[int, int]:
+    """Columns and rows of the tiles that cover an image."""
+    return -(-width // tile_size), -(-height // tile_size)
 
 
 def _expect_room(entries: int, counts: ti.Ndarray, available: Callable[[], int | None]) -> None:
@@ -102,13 +109,13 @@ def _expect_room(entries: int, counts: ti.Ndarray, available: Callable[[], int |
 
 
 @ti.func
-def _tile_box(means2d: ti.template(), radii: ti.template(), c, p, columns, rows, tile_size):
+def _tile_box(splats: ti.template(), radii: ti.template(), c, p, columns, rows, tile_size):
     """First column, last column (exclusive), first row, last row (exclusive) that a Gaussian's box meets."""
-    limits = ti.Vector([columns, rows])
+    limits, mean2d = ti.Vector([columns, rows]), mean_at(splats, c, p)
     box = ti.Vector([0, 0, 0, 0])
     for axis in ti.static(range(2)):
-        low = (means2d[c, p, axis] - radii[c, p, axis]) / tile_size
-        high = (means2d[c, p, axis] + radii[c, p, axis]) / tile_size
+        low = (mean2d[axis] - radii[c, p, axis]) / tile_size
+        high = (mean2d[axis] + radii[c, p, axis]) / tile_size
         limit = ti.cast(limits[axis], float)
         box[2 * axis] = ti.cast(ti.floor(ti.max(0.0, ti.min(low, limit))), ti.i32)
         box[2 * axis + 1] = ti.cast(ti.ceil(ti.max(0.0, ti.min(high, limit))), ti.i32)
@@ -122,17 +129,43 @@ def _tile_meets(mean2d, conic, cutoff, column, row, tile_size):
     return meets(mean2d, conic, ridges(conic), cutoff, low, low + (tile_size - 1.0))
 
 
+@ti.func
+def count_tiles(
+    exact: ti.template(), splats: ti.template(), radii: ti.template(), c, p, columns, rows, tile_size
+):
+    """How many tiles a Gaussian meets."""
+    count = 0
+    if radii[c, p, 0] > 0:
+        box = _tile_box(splats, radii, c, p, columns, rows, tile_size)
+        if ti.static(exact):
+            mean2d, conic = mean_at(splats, c, p), conic_at(splats, c, p)
+            cutoff = cutoff_exponent(splats[c, p, OPACITY])
+            for row in range(box[2], box[3]):
+                for column in range(box[0], box[1]):
+                    if _tile_meets(mean2d, conic, cutoff, column, row, tile_size):
+                        count += 1
+        else:
+            count = (box[1] - box[0]) * (box[3] - box[2])
+    return count
+
+
+@ti.func
+def depth_key(splats: ti.template(), radii: ti.template(), c, p):
+    """An integer that orders like the depth; the largest for what is in no list."""
+    key = MAX_INT
+    if radii[c, p, 0] > 0:
+        key = ti.bit_cast(ti.cast(splats[c, p, DEPTH], ti.f32), ti.i32)
+    return key
+
+
 @prepared
 @ti.kernel
 def _count(
     exact: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
-    means2d: ti.types.ndarray(ndim=3),
+    splats: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    opacities: ti.types.ndarray(ndim=2),
-    depths: ti.types.ndarray(ndim=2),
     counts: ti.types.ndarray(ndim=2),
     keys: ti.types.ndarray(ndim=1),
     columns: ti.i32,
@@ -140,21 +173,8 @@ def _count(
     tile_size: ti.i32,
 ):
     for c, p in ti.ndrange(cameras, n):
-        count, key = 0, MAX_INT
-        if radii[c, p, 0] > 0:
-            box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
-            count = (box[1] - box[0]) * (box[3] - box[2])
-            if ti.static(exact):
-                mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
-                cutoff = cutoff_exponent(opacities[c, p])
-                count = 0
-                for row in range(box[2], box[3]):
-                    for column in range(box[0], box[1]):
-                        if _tile_meets(mean2d, conic, cutoff, column, row, tile_size):
-                            count += 1
-            key = ti.bit_cast(ti.cast(depths[c, p], ti.f32), ti.i32)
-        counts[c, p] = count
-        keys[c * n + p] = key
+        counts[c, p] = count_tiles(exact, splats, radii, c, p, columns, rows, tile_size)
+        keys[c * n + p] = depth_key(splats, radii, c, p)
 
 
 @prepared
@@ -163,12 +183,10 @@ def _emit(
     exact: ti.template(),
     pairs: ti.i32,
     n: ti.i32,
-    means2d: ti.types.ndarray(ndim=3),
+    splats: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    opacities: ti.types.ndarray(ndim=2),
     order: ti.types.ndarray(ndim=1),
-    starts: ti.types.ndarray(ndim=1),
+    ends: ti.types.ndarray(ndim=1),
     tile_keys: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
     columns: ti.i32,
@@ -176,10 +194,15 @@ def _emit(
     tile_size: ti.i32,
 ):
     for i in range(pairs):
-        if starts[i + 1] > starts[i]:
-            c, p = order[i] // n, order[i] % n
-            box = _tile_box(means2d, radii, c, p, columns, rows, tile_size)
-            place, end = ti.cast(starts[i], ti.i32), ti.cast(starts[i + 1], ti.i32)
+        place, end = 0, ti.cast(ends[i], ti.i32)
+        if i > 0:
+            place = ti.cast(ends[i - 1], ti.i32)
+        if place < end:
+            pair = ti.cast(order[i], ti.i32)
+            c, p = pair // n, pair % n
+            box = _tile_box(splats, radii, c, p, columns, rows, tile_size)
+            mean2d, conic = mean_at(splats, c, p), conic_at(splats, c, p)
+            cutoff = cutoff_exponent(splats[c, p, OPACITY])
             tiles_left = (box[1] - box[0]) * (box[3] - box[2])
             for row in range(box[2], box[3]):
                 for column in range(box[0], box[1]):
@@ -187,11 +210,10 @@ def _emit(
                     # long as counted in any case, at worst with a tile too many.
                     met = end - place >= tiles_left
                     if ti.static(exact):
-                        mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
-                        cutoff = cutoff_exponent(opacities[c, p])
                         met = met or _tile_meets(mean2d, conic, cutoff, column, row, tile_size)
                     if met and place < end:
-                        tile_keys[place] = (c * rows + row) * columns + column
-                        ids[place] = order[i]
+                        tile = (c * rows + row) * columns + column
+                        tile_keys[place] = ti.cast(tile, tile_keys.get_type().element_type)
+                        ids[place] = pair
                         place += 1
                     tiles_left -= 1

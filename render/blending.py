@@ -19,18 +19,11 @@ DEPTHS = ("none", "accumulated", "expected")
 
 EXPECTED = DEPTHS.index("expected")
 
+TRANSMITTANCE, ACCUMULATED_DEPTH = 0, 1
+"""Columns of what the adjoint needs to know of a pixel: T_end, and Σ w z where the image shows the expected depth."""
+
 CUTOFF_OF_ONE = CUTOFF_SLACK - math.log(ALPHA_MIN)
 """The sigma beyond which a Gaussian of opacity 1 or less is below ALPHA_MIN."""
-
-
-@ti.func
-def mean_at(means2d: ti.template(), c, p):
-    return ti.Vector([means2d[c, p, 0], means2d[c, p, 1]])
-
-
-@ti.func
-def conic_at(conics: ti.template(), c, p):
-    return ti.Vector([conics[c, p, 0], conics[c, p, 1], conics[c, p, 2]])
 
 
 @ti.func
@@ -119,13 +112,14 @@ def depth_channel(kind, depth, alpha):
 
 
 @ti.func
-def depth_channel_adjoint(kind, bar, depth, alpha):
-    """Gradients of ``depth`` and ``alpha`` when ``bar`` is that of ``depth_channel``."""
+def depth_channel_adjoint(kind, bar, pixels: ti.template(), c, y, x):
+    """Gradients of a pixel's accumulated depth and of its alpha when ``bar`` is that of ``depth_channel``."""
     bars = ti.Vector([bar, 0.0])
     if kind == EXPECTED:
+        alpha = 1.0 - pixels[c, y, x, TRANSMITTANCE]
         bars[0] = bar / ti.max(alpha, EXPECTED_DEPTH_ALPHA_MIN)
         if alpha > EXPECTED_DEPTH_ALPHA_MIN:
-            bars[1] = -bars[0] * depth / alpha
+            bars[1] = -bars[0] * pixels[c, y, x, ACCUMULATED_DEPTH] / alpha
     return bars
 
 

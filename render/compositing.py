@@ -31,12 +31,13 @@ from kernels.arrays import (
 from render.binning import Tiles, bin_gaussians
 from render.blending import DEPTHS
 from render.compositing_by_block import composite_by_block
-from render.compositing_by_block_adjoint import composite_by_block_grad, record_size, share_out_records
+from render.compositing_by_block_adjoint import composite_by_block_grad, record_size
 from render.compositing_by_pixel import composite_by_pixel, composite_by_pixel_grad
 from render.compositing_by_tile import composite_by_tile
 from render.compositing_by_tile_adjoint import composite_by_tile_grad
 from render.constants import BLOCK_CHANNELS_MAX, TILE_SIZE
 from render.projection import Projection
+from render.splats import NUMBERS
 
 
 class Compositing:
@@ -45,7 +46,8 @@ class Compositing:
     Args:
         colors_per_camera: whether ``colors`` has a row for each camera or one for all.
         projection: share its outputs, so that a tape leads from the image to the world; else they are new arrays.
-        inputs: arrays to read instead: radii, means2d, depths, conics, opacities2d, colors, backgrounds.
+        inputs: arrays to read instead: radii, splats, colors, backgrounds.
+        counted: the tiles and keys that a projection has found (render/projection.py); None: they are found anew.
         absgrad: also sum the absolute gradients of ``means2d`` over the pixels.
         available: says how many bytes the tile lists may take; more is an error. None: no limit.
         depth: the image's channel after the colours: ``none``, ``accumulated`` or ``expected``.
@@ -65,6 +67,7 @@ class Compositing:
         colors_per_camera: bool = False,
         projection: Projection | None = None,
         inputs: Sequence | None = None,
+        counted: tuple[ti.Ndarray, ti.Ndarray] | None = None,
         needs_grad: bool = True,
         absgrad: bool = False,
         available: Callable[[], int | None] = lambda: None,
@@ -73,38 +76,34 @@ class Compositing:
         threads: str | None = None,
     ):
         self.cameras, self.n, self.channels, self.width, self.height = cameras, n, channels, width, height
-        self.tile_size, self.absgrad, self.available = tile_size, absgrad, available
+        self.tile_size, self.absgrad, self.available, self.counted = tile_size, absgrad, available, counted
         self.background_grad, self.threads = background_grad, threads or best_threads(tile_size, channels)
         self.color_stride, self.depth_kind = int(colors_per_camera), DEPTHS.index(depth)
         if inputs is None:
             self._take_or_make_inputs(projection, needs_grad)
         else:
-            self.radii, self.means2d, self.depths, self.conics, self.opacities2d, self.colors, self.backgrounds = inputs
+            self.radii, self.splats, self.colors, self.backgrounds = inputs
         self.image = scratch_array(cameras, height, width, channels + (depth != "none"), needs_grad=needs_grad)
         """[C, height, width, channels], and the depth if there is one, unit length."""
-        self.alphas = scratch_array(cameras, height, width, needs_grad=needs_grad)
-        self.transmittances = scratch_array(cameras, height, width)
-        """T_end of each pixel."""
-        self.depth_map = scratch_array(cameras, height, width) if depth == "expected" else self.transmittances
-        """Accumulated depth Σ w z, if the image has the expected; otherwise nothing looks here. Unit: length."""
+        self.alphas = scratch_array(cameras, height, width, 1, needs_grad=needs_grad)
+        self.pixels = scratch_array(cameras, height, width, 2 if depth == "expected" else 1)
+        """What the adjoint needs to know of each pixel (render/blending.py): T_end, and the accumulated depth if the
+        image shows the expected one, unit length."""
         self.stops = int_scratch_array(cameras, height, width)
         """Entry of the tile lists from which on nothing reaches each pixel."""
         self.tiles: Tiles
         """The tile lists, made by ``composite``."""
         self.means2d_abs = real_array(cameras, n, 2) if absgrad and inputs is None else None
-        """Σ over pixels of the absolute gradient of ``means2d``, made by ``composite_grad`` if ``absgrad``."""
+        """Σ over pixels of the absolute gradient of the centres, made by ``composite_grad`` if ``absgrad``."""
 
     def _take_or_make_inputs(self, projection, needs_grad):
         cameras, n = self.cameras, self.n
         if projection is None:
             self.radii = int_array(cameras, n, 2)
-            self.means2d = real_array(cameras, n, 2, needs_grad=needs_grad)
-            self.depths = real_array(cameras, n, needs_grad=needs_grad)
-            self.conics = real_array(cameras, n, 3, needs_grad=needs_grad)
-            self.opacities2d = real_array(cameras, n, needs_grad=needs_grad)
+            self.splats = real_array(cameras, n, NUMBERS, needs_grad=needs_grad)
+            """Projected Gaussians (render/splats.py)."""
         else:
-            self.radii, self.means2d, self.depths = projection.radii, projection.means2d, projection.depths
-            self.conics, self.opacities2d = projection.conics, projection.opacities2d
+            self.radii, self.splats = projection.radii, projection.splats
         self.colors = real_array(cameras if self.color_stride else 1, n, self.channels, needs_grad=needs_grad)
         """[C or 1, N, channels]."""
         self.backgrounds = real_array(cameras, self.channels, needs_grad=needs_grad)
@@ -122,28 +121,27 @@ def best_threads(tile_size: int, channels: int) -> str:
 @ti.ad.grad_replaced
 def composite(b: Compositing) -> None:
     """Make the tile lists, then ``image`` and ``alphas``."""
-    size, shapes = (b.width, b.height, b.tile_size), (b.conics, b.opacities2d)
-    b.tiles = bin_gaussians(b.means2d, b.radii, b.depths, b.cameras, b.n, *size, b.available, *shapes)
-    gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
-    rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids)
-    outputs = (b.image, b.alphas, b.depth_map, b.transmittances, b.stops)
+    size = (b.width, b.height, b.tile_size)
+    b.tiles = bin_gaussians(b.splats, b.radii, b.cameras, b.n, *size, b.available, b.counted)
+    inputs = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids)
+    outputs = (b.image, b.alphas, b.pixels, b.stops)
     grid, kinds = (b.tiles.columns, b.tiles.rows), (b.depth_kind, b.color_stride)
     if b.threads == "tile":
-        composite_by_tile(*gaussians, b.radii, *rest, *outputs, b.channels, *kinds, b.tile_size, *grid)
+        composite_by_tile(b.splats, b.radii, *inputs, *outputs, b.channels, *kinds, b.tile_size, *grid)
     elif b.threads == "pixel":
-        composite_by_pixel(*gaussians, *rest, *outputs, b.channels, *kinds, b.tile_size, *grid)
+        composite_by_pixel(b.splats, *inputs, *outputs, b.channels, *kinds, b.tile_size, *grid)
     else:
-        composite_by_block(b.channels, *gaussians, *rest, *outputs, *kinds, *grid)
+        composite_by_block(b.channels, b.splats, *inputs, *outputs, *kinds, *grid)
 
 
 @ti.ad.grad_for(composite)
 def composite_grad(b: Compositing) -> None:
-    """Add to the gradients of ``means2d``, ``conics``, ``depths``, ``opacities2d``, ``colors``, ``backgrounds``."""
-    gradients = [array.grad for array in (b.means2d, b.conics, b.depths, b.opacities2d, b.colors)]
-    if b.threads == "block" and not b.background_grad:
+    """Add to the gradients of ``splats``, ``colors``, ``backgrounds``."""
+    gradients = [b.splats.grad, b.colors.grad]
+    if not b.background_grad:
         claim_untouched([b.backgrounds.grad])  # it is left alone
     # Where there are no absolute gradients, an array that is left alone stands in their place.
-    absolute = b.means2d.grad if b.means2d_abs is None else b.means2d_abs
+    absolute = b.splats.grad if b.means2d_abs is None else b.means2d_abs
     untouched = adjoint_overwrites(b) and claim_untouched([*gradients, absolute])
     composite_adjoint(b, (b.image.grad, b.alphas.grad), gradients, b.backgrounds.grad, absolute, untouched)
 
@@ -158,25 +156,20 @@ def composite_adjoint(b: Compositing, bars, gradients, backgrounds_bar, means2d_
 
     Args:
         bars: gradients of ``image`` and ``alphas``.
-        gradients: of ``means2d``, ``conics``, ``depths``, ``opacities2d``, ``colors``; ``untouched``: whatever they and
-            ``means2d_abs`` hold, it is overwritten (see ``adjoint_overwrites``).
-        backgrounds_bar: that of ``backgrounds``, which is added to.
+        gradients: of ``splats`` and ``colors``; ``untouched``: whatever they and ``means2d_abs`` hold, it is
+            overwritten (see ``adjoint_overwrites``).
+        backgrounds_bar: that of ``backgrounds``, which is added to, if ``b.background_grad``.
     """
-    gaussians = (b.means2d, b.conics, b.depths, b.opacities2d)
-    rest = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids, b.transmittances, b.stops, b.depth_map)
-    sizes = (b.channels, b.depth_kind, b.color_stride, b.tile_size, b.tiles.columns, b.tiles.rows)
+    inputs = (b.colors, b.backgrounds, b.tiles.offsets, b.tiles.ids, b.pixels, b.stops)
+    sums, grid = (*gradients, backgrounds_bar, means2d_abs), (b.tiles.columns, b.tiles.rows)
+    sizes = (b.channels, b.depth_kind, b.color_stride, b.tile_size, *grid, b.absgrad, b.background_grad)
     if b.threads == "tile":
         tiles = b.cameras * b.tiles.rows * b.tiles.columns
         scratch = (scratch_array(b.cameras, b.height, b.width, 3), scratch_array(tiles, b.channels))
-        sums = (*gradients, backgrounds_bar, means2d_abs, *scratch)
-        composite_by_tile_grad(*gaussians, b.radii, *rest, *bars, *sums, *sizes, b.absgrad)
+        composite_by_tile_grad(b.splats, b.radii, *inputs, *bars, *sums, *scratch, *sizes)
     elif b.threads == "pixel":
-        sums = (*gradients, backgrounds_bar, means2d_abs)
-        composite_by_pixel_grad(*gaussians, *rest, *bars, *sums, *sizes, b.absgrad, b.background_grad)
+        composite_by_pixel_grad(b.splats, *inputs, *bars, *sums, *sizes)
     else:
-        records, kind = real_array(b.cameras * b.n, record_size(b.channels, b.absgrad)), (b.channels, b.absgrad)
-        layout = (b.depth_kind, b.color_stride, b.tiles.columns, b.tiles.rows, b.background_grad)
-        composite_by_block_grad(*kind, *gaussians, *rest, *bars, backgrounds_bar, records, *layout)
-        counts = (b.cameras, b.n, b.color_stride)
-        sums = (*gradients, means2d_abs)
-        share_out_records(*kind, untouched, records, b.radii, b.conics, b.opacities2d, *sums, *counts)
+        kind, records = (b.channels, b.absgrad, untouched), real_array(b.cameras * b.n, record_size(b.channels, b.absgrad))
+        layout = (b.depth_kind, b.color_stride, *grid, b.background_grad)
+        composite_by_block_grad(*kind, b.splats, *inputs, *bars, *sums, records, *layout)

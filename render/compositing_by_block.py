@@ -9,8 +9,18 @@ import taichi as ti
 
 from kernels.launch import prepared
 from kernels.warps import WARP, any_lane, first_vote, votes
-from render.blending import EXPECTED, conic_at, cutoff_exponent, depth_channel, falloff_exponent, meets, ridges
+from render.blending import (
+    ACCUMULATED_DEPTH,
+    EXPECTED,
+    TRANSMITTANCE,
+    cutoff_exponent,
+    depth_channel,
+    falloff_exponent,
+    meets,
+    ridges,
+)
 from render.constants import ALPHA_MAX, ALPHA_MIN, CUTOFF_SLACK, TILE_SIZE, TRANSMITTANCE_MIN
+from render.splats import DEPTH, OPACITY, conic_at, mean_at
 
 BLOCK = TILE_SIZE * TILE_SIZE
 """Threads of a forward block: one a pixel."""
@@ -32,21 +42,19 @@ def stage(
     c,
     p,
     row,
-    means2d: ti.template(),
-    conics: ti.template(),
-    opacities: ti.template(),
-    depths: ti.template(),
+    splats: ti.template(),
     colors: ti.template(),
 ):
     """Copy what blending needs of Gaussian ``p`` to column ``t`` of shared memory; its colour is in row ``row``."""
+    mean2d, conic, opacity = mean_at(splats, c, p), conic_at(splats, c, p), splats[c, p, OPACITY]
     for i in ti.static(range(2)):
-        shared[i, t] = means2d[c, p, i]
+        shared[i, t] = mean2d[i]
     for i in ti.static(range(3)):
-        shared[2 + i, t] = conics[c, p, i]
-    shared[5, t] = opacities[c, p]
-    shared[6, t] = cutoff_exponent(opacities[c, p]) + CUTOFF_SLACK
-    shared[7, t] = depths[c, p]
-    slopes = ridges(conic_at(conics, c, p))
+        shared[2 + i, t] = conic[i]
+    shared[5, t] = opacity
+    shared[6, t] = cutoff_exponent(opacity) + CUTOFF_SLACK
+    shared[7, t] = splats[c, p, DEPTH]
+    slopes = ridges(conic)
     for i in ti.static(range(2)):
         shared[8 + i, t] = slopes[i]
     for i in ti.static(range(channels)):
@@ -85,18 +93,14 @@ def patch(tile, warp, columns, rows, height: ti.template()):
 @ti.kernel
 def composite_by_block(
     channels: ti.template(),
-    means2d: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    depths: ti.types.ndarray(ndim=2),
-    opacities: ti.types.ndarray(ndim=2),
+    splats: ti.types.ndarray(ndim=3),
     colors: ti.types.ndarray(ndim=3),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
     image: ti.types.ndarray(ndim=4),
-    alphas: ti.types.ndarray(ndim=3),
-    depth_map: ti.types.ndarray(ndim=3),
-    transmittances: ti.types.ndarray(ndim=3),
+    alphas: ti.types.ndarray(ndim=4),
+    pixels: ti.types.ndarray(ndim=4),
     stops: ti.types.ndarray(ndim=3),
     depth_kind: ti.i32,
     color_stride: ti.i32,
@@ -104,7 +108,7 @@ def composite_by_block(
     rows: ti.i32,
 ):
     ti.loop_config(block_dim=BLOCK)
-    for i in range(transmittances.shape[0] * rows * columns * BLOCK):
+    for i in range(pixels.shape[0] * rows * columns * BLOCK):
         tile, thread = i // BLOCK, i % BLOCK
         lane = thread % WARP
         place = patch(tile, thread // WARP, columns, rows, PATCH_ROWS)
@@ -114,7 +118,7 @@ def composite_by_block(
         pixel = ti.Vector([x + 0.5, y + 0.5])
         shared = ti.simt.block.SharedArray((SHARED + channels, BLOCK), ti.f32)
         first, end = offsets[tile], offsets[tile + 1]
-        inside = x < transmittances.shape[2] and y < transmittances.shape[1]
+        inside = x < pixels.shape[2] and y < pixels.shape[1]
         is_open = ti.cast(inside, ti.i32)
         transmittance, depth, stop = 1.0, 0.0, first
         total = ti.Vector([0.0] * ti.static(max(channels, 1)))
@@ -122,8 +126,8 @@ def composite_by_block(
             if ti.simt.block.sync_all_nonzero(1 - is_open) != 0:
                 break
             if first + thread < end:
-                p = ids[first + thread] - c * opacities.shape[1]
-                stage(shared, thread, channels, c, p, c * color_stride, means2d, conics, opacities, depths, colors)
+                p = ids[first + thread] - c * splats.shape[1]
+                stage(shared, thread, channels, c, p, c * color_stride, splats, colors)
             ti.simt.block.sync()
             count = ti.min(BLOCK, end - first)
             group = 0
@@ -150,10 +154,10 @@ def composite_by_block(
         if inside:
             for j in ti.static(range(channels)):
                 image[c, y, x, j] = total[j] + transmittance * backgrounds[c, j]
-            alphas[c, y, x] = 1.0 - transmittance
+            alphas[c, y, x, 0] = 1.0 - transmittance
             if depth_kind != 0:
                 image[c, y, x, channels] = depth_channel(depth_kind, depth, 1.0 - transmittance)
             if depth_kind == EXPECTED:
-                depth_map[c, y, x] = depth
-            transmittances[c, y, x] = transmittance
+                pixels[c, y, x, ACCUMULATED_DEPTH] = depth
+            pixels[c, y, x, TRANSMITTANCE] = transmittance
             stops[c, y, x] = stop

@@ -12,7 +12,7 @@ import taichi as ti
 
 from kernels.launch import prepared
 from kernels.warps import WARP, any_lane, first_vote, kept_sum, lane_max, lane_sum, spread_sums
-from render.blending import conic_at, depth_channel_adjoint, exponent_gradient
+from render.blending import TRANSMITTANCE, depth_channel_adjoint, exponent_gradient
 from render.compositing_by_block import (
     BLOCK,
     PATCH_ROWS,
@@ -25,6 +25,7 @@ from render.compositing_by_block import (
     staged_mean,
 )
 from render.constants import ALPHA_MAX, ALPHA_MIN
+from render.splats import OPACITY, add_to_splat, conic_at, store_splat
 
 PIXELS = 1
 """Pixels of a column that a thread owns: more make fewer sums over larger patches, which suits large Gaussians; with
@@ -46,20 +47,20 @@ def record_size(channels: int, absgrad: bool) -> int:
 def composite_by_block_grad(
     channels: ti.template(),
     absgrad: ti.template(),
-    means2d: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    depths: ti.types.ndarray(ndim=2),
-    opacities: ti.types.ndarray(ndim=2),
+    untouched: ti.template(),
+    splats: ti.types.ndarray(ndim=3),
     colors: ti.types.ndarray(ndim=3),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
-    transmittances: ti.types.ndarray(ndim=3),
+    pixels: ti.types.ndarray(ndim=4),
     stops: ti.types.ndarray(ndim=3),
-    depth_map: ti.types.ndarray(ndim=3),
     image_bar: ti.types.ndarray(ndim=4),
-    alphas_bar: ti.types.ndarray(ndim=3),
+    alphas_bar: ti.types.ndarray(ndim=4),
+    splats_bar: ti.types.ndarray(ndim=3),
+    colors_bar: ti.types.ndarray(ndim=3),
     backgrounds_bar: ti.types.ndarray(ndim=2),
+    means2d_abs: ti.types.ndarray(ndim=3),
     records: ti.types.ndarray(ndim=2),
     depth_kind: ti.i32,
     color_stride: ti.i32,
@@ -68,9 +69,9 @@ def composite_by_block_grad(
     background_wanted: ti.i32,
 ):
     ti.loop_config(block_dim=THREADS)
-    for i in range(transmittances.shape[0] * rows * columns * THREADS):
+    for i in range(pixels.shape[0] * rows * columns * THREADS):
         tile, thread = i // THREADS, i % THREADS
-        lane, n = thread % WARP, opacities.shape[1]
+        lane, n = thread % WARP, splats.shape[1]
         place = patch(tile, thread // WARP, columns, rows, PATCH_ROWS * PIXELS)
         c, x, top = place[0], place[1] + lane % PATCH_WIDTH, place[2] + lane // PATCH_WIDTH * PIXELS
         low = ti.Vector([place[1] + 0.5, place[2] + 0.5])
@@ -85,12 +86,11 @@ def composite_by_block_grad(
         last = begin
         for r in ti.static(range(PIXELS)):
             y = top + r
-            if x < transmittances.shape[2] and y < transmittances.shape[1]:
-                transmittance[r], stop[r] = transmittances[c, y, x], stops[c, y, x]
-                behind[r] = -alphas_bar[c, y, x]
+            if x < pixels.shape[2] and y < pixels.shape[1]:
+                transmittance[r], stop[r] = pixels[c, y, x, TRANSMITTANCE], stops[c, y, x]
+                behind[r] = -alphas_bar[c, y, x, 0]
                 if depth_kind != 0:
-                    shown_b, alpha = image_bar[c, y, x, channels], 1.0 - transmittance[r]
-                    shares = depth_channel_adjoint(depth_kind, shown_b, depth_map[c, y, x], alpha)
+                    shares = depth_channel_adjoint(depth_kind, image_bar[c, y, x, channels], pixels, c, y, x)
                     depth_b[r] = shares[0]
                     behind[r] -= shares[1]
                 for j in ti.static(range(channels)):
@@ -117,7 +117,7 @@ def composite_by_block_grad(
             if end - 1 - thread >= begin:
                 p = ids[end - 1 - thread] - c * n
                 shared_ids[thread] = p
-                stage(shared, thread, channels, c, p, c * color_stride, means2d, conics, opacities, depths, colors)
+                stage(shared, thread, channels, c, p, c * color_stride, splats, colors)
             ti.simt.block.sync()
             count = ti.min(THREADS, end - begin)
             group = ti.max(0, end - last) // WARP * WARP
@@ -167,85 +167,44 @@ def composite_by_block_grad(
                             ti.atomic_add(records[c * n + shared_ids[t], kept], mine)
                 group += WARP
             end -= THREADS
+    # A thread owns a Gaussian, for the sake of colours that cameras share.
+    for p in range(splats.shape[1]):
+        for c in range(splats.shape[0]):
+            _share_out(channels, absgrad, untouched, c, p, color_stride, records, splats, splats_bar, colors_bar, means2d_abs)
 
 
 @ti.func
-def _clear_rows(
-    channels: ti.template(),
-    absgrad: ti.template(),
-    c,
-    p,
-    row,
-    means2d_bar: ti.template(),
-    conics_bar: ti.template(),
-    depths_bar: ti.template(),
-    opacities_bar: ti.template(),
-    colors_bar: ti.template(),
-    means2d_abs: ti.template(),
-):
-    """Set the gradients of Gaussian ``p`` in camera ``c`` to 0; those of colours when their row is met first."""
-    depths_bar[c, p], opacities_bar[c, p] = 0.0, 0.0
-    for j in ti.static(range(2)):
-        means2d_bar[c, p, j] = 0.0
-        if ti.static(absgrad):
-            means2d_abs[c, p, j] = 0.0
-    for j in ti.static(range(3)):
-        conics_bar[c, p, j] = 0.0
-    if row == c:
-        for j in ti.static(range(channels)):
-            colors_bar[row, p, j] = 0.0
-
-
-@prepared
-@ti.kernel
-def share_out_records(
+def _share_out(
     channels: ti.template(),
     absgrad: ti.template(),
     untouched: ti.template(),
-    records: ti.types.ndarray(ndim=2),
-    radii: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    opacities: ti.types.ndarray(ndim=2),
-    means2d_bar: ti.types.ndarray(ndim=3),
-    conics_bar: ti.types.ndarray(ndim=3),
-    depths_bar: ti.types.ndarray(ndim=2),
-    opacities_bar: ti.types.ndarray(ndim=2),
-    colors_bar: ti.types.ndarray(ndim=3),
-    means2d_abs: ti.types.ndarray(ndim=3),
-    cameras: ti.i32,
-    n: ti.i32,
-    color_stride: ti.i32,
+    c,
+    p,
+    color_stride,
+    records: ti.template(),
+    splats: ti.template(),
+    splats_bar: ti.template(),
+    colors_bar: ti.template(),
+    means2d_abs: ti.template(),
 ):
-    """Add what the records say to the gradients; a thread owns a Gaussian, for the sake of shared colours."""
-    for p in range(n):
-        for c in range(cameras):
-            row = c * color_stride
-            if ti.static(untouched):
-                _clear_rows(
-                    channels,
-                    absgrad,
-                    c,
-                    p,
-                    row,
-                    means2d_bar,
-                    conics_bar,
-                    depths_bar,
-                    opacities_bar,
-                    colors_bar,
-                    means2d_abs,
-                )
-            if radii[c, p, 0] > 0:
-                i = c * n + p
-                conic = conic_at(conics, c, p)
-                slope = exponent_gradient(conic, ti.Vector([records[i, 1], records[i, 2]]))
-                for j in ti.static(range(2)):
-                    means2d_bar[c, p, j] = means2d_bar[c, p, j] + slope[j]
-                    if ti.static(absgrad):
-                        means2d_abs[c, p, j] = means2d_abs[c, p, j] + records[i, MOMENTS + channels + j]
-                conics_bar[c, p, 0] = conics_bar[c, p, 0] + 0.5 * records[i, 3]
-                conics_bar[c, p, 1] = conics_bar[c, p, 1] + records[i, 4]
-                conics_bar[c, p, 2] = conics_bar[c, p, 2] + 0.5 * records[i, 5]
-                opacities_bar[c, p] = opacities_bar[c, p] - records[i, 0] / opacities[c, p]
-                depths_bar[c, p] = depths_bar[c, p] + records[i, 6]
-                for j in ti.static(range(channels)):
-                    colors_bar[row, p, j] = colors_bar[row, p, j] + records[i, MOMENTS + j]
+    """Add what its record says to the gradients of Gaussian ``p`` in camera ``c``; ``untouched``: they hold nothing."""
+    i, opacity, opacity_bar = c * splats.shape[1] + p, splats[c, p, OPACITY], 0.0
+    if opacity > 0:  # else it is in no list
+        opacity_bar = -records[i, 0] / opacity
+    mean2d_bar = exponent_gradient(conic_at(splats, c, p), ti.Vector([records[i, 1], records[i, 2]]))
+    conic_bar = ti.Vector([0.5 * records[i, 3], records[i, 4], 0.5 * records[i, 5]])
+    if ti.static(untouched):
+        store_splat(splats_bar, c, p, mean2d_bar, records[i, 6], conic_bar, opacity_bar)
+    else:
+        add_to_splat(splats_bar, c, p, mean2d_bar, records[i, 6], conic_bar, opacity_bar)
+    for j in ti.static(range(channels)):
+        share = records[i, MOMENTS + j]
+        if ti.static(not untouched) or c * color_stride != c:
+            share += colors_bar[c * color_stride, p, j]
+        colors_bar[c * color_stride, p, j] = share
+    if ti.static(absgrad):
+        for j in ti.static(range(2)):
+            share = records[i, MOMENTS + channels + j]
+            if ti.static(not untouched):
+                share += means2d_abs[c, p, j]
+            means2d_abs[c, p, j] = share

@@ -9,19 +9,16 @@ import taichi as ti
 from kernels.arrays import TURNS_OF_A_CPU_THREAD, heavy_block_dim
 from kernels.launch import prepared
 from render.blending import (
+    ACCUMULATED_DEPTH,
     EXPECTED,
+    TRANSMITTANCE,
     blended_alpha,
-    conic_at,
     cutoff_exponent,
     depth_channel,
     falloff_exponent,
-    mean_at,
 )
-from render.constants import (
-    CUTOFF_SLACK,
-    SPAN_SLACK,
-    TRANSMITTANCE_MIN,
-)
+from render.constants import CUTOFF_SLACK, SPAN_SLACK, TRANSMITTANCE_MIN
+from render.splats import DEPTH, OPACITY, conic_at, mean_at
 
 
 @ti.func
@@ -85,14 +82,14 @@ def _clear_tile(
     channels,
     depth_kind,
     image: ti.template(),
-    transmittances: ti.template(),
+    pixels: ti.template(),
     stops: ti.template(),
 ):
     """Before the first Gaussian: nothing seen, every pixel open (its stop is the list's end)."""
     c = area[0]
     for y in range(area[3], area[4]):
         for x in range(area[1], area[2]):
-            transmittances[c, y, x] = 1.0
+            pixels[c, y, x, TRANSMITTANCE] = 1.0
             stops[c, y, x] = end
             for channel in range(channels):
                 image[c, y, x, channel] = 0.0
@@ -108,39 +105,34 @@ def _finish_tile(
     backgrounds: ti.template(),
     image: ti.template(),
     alphas: ti.template(),
-    depth_map: ti.template(),
-    transmittances: ti.template(),
+    pixels: ti.template(),
 ):
     """After the last Gaussian: what light is left comes from the background; the depth channel."""
     c = area[0]
     for y in range(area[3], area[4]):
         for x in range(area[1], area[2]):
-            transmittance = transmittances[c, y, x]
-            alphas[c, y, x] = 1.0 - transmittance
+            transmittance = pixels[c, y, x, TRANSMITTANCE]
+            alphas[c, y, x, 0] = 1.0 - transmittance
             for channel in range(channels):
                 image[c, y, x, channel] = image[c, y, x, channel] + transmittance * backgrounds[c, channel]
             if depth_kind == EXPECTED:
                 depth = image[c, y, x, channels]
-                depth_map[c, y, x] = depth
+                pixels[c, y, x, ACCUMULATED_DEPTH] = depth
                 image[c, y, x, channels] = depth_channel(depth_kind, depth, 1.0 - transmittance)
 
 
 @prepared
 @ti.kernel
 def composite_by_tile(
-    means2d: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    depths: ti.types.ndarray(ndim=2),
-    opacities: ti.types.ndarray(ndim=2),
+    splats: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
     colors: ti.types.ndarray(ndim=3),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
     image: ti.types.ndarray(ndim=4),
-    alphas: ti.types.ndarray(ndim=3),
-    depth_map: ti.types.ndarray(ndim=3),
-    transmittances: ti.types.ndarray(ndim=3),
+    alphas: ti.types.ndarray(ndim=4),
+    pixels: ti.types.ndarray(ndim=4),
     stops: ti.types.ndarray(ndim=3),
     channels: ti.i32,
     depth_kind: ti.i32,
@@ -150,22 +142,22 @@ def composite_by_tile(
     rows: ti.i32,
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    tiles = transmittances.shape[0] * rows * columns
+    tiles = pixels.shape[0] * rows * columns
     turns = turns_of_a_tile(tiles)
     for turn in range(tiles * turns):
         if turn % turns != 0:
             continue
         tile = spread_tiles(turn // turns, tiles)
-        area = tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
+        area = tile_pixels(tile, tile_size, columns, rows, pixels.shape[2], pixels.shape[1])
         c = area[0]
         begin, end = offsets[tile], offsets[tile + 1]
-        _clear_tile(area, end, channels, depth_kind, image, transmittances, stops)
+        _clear_tile(area, end, channels, depth_kind, image, pixels, stops)
         open_pixels = (area[2] - area[1]) * (area[4] - area[3])
         k = begin
         while k < end and open_pixels > 0:
-            p = ids[k] - c * opacities.shape[1]
-            mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
-            opacity, depth = opacities[c, p], depths[c, p]
+            p = ids[k] - c * splats.shape[1]
+            mean2d, conic = mean_at(splats, c, p), conic_at(splats, c, p)
+            opacity, depth = splats[c, p, OPACITY], splats[c, p, DEPTH]
             cutoff = cutoff_exponent(opacity)
             y_span = pixel_interval(mean2d[1], ti.cast(radii[c, p, 1], float), area[3], area[4])
             for y in range(y_span[0], y_span[1]):
@@ -175,18 +167,18 @@ def composite_by_tile(
                         sigma = falloff_exponent(conic, mean2d - ti.Vector([x + 0.5, y + 0.5]))
                         alpha = blended_alpha(sigma, opacity * ti.exp(-sigma))
                         if alpha > 0:
-                            transmittance = transmittances[c, y, x]
+                            transmittance = pixels[c, y, x, TRANSMITTANCE]
                             after = transmittance * (1.0 - alpha)
                             if after <= TRANSMITTANCE_MIN:
                                 stops[c, y, x] = k
                                 open_pixels -= 1
                             else:
                                 weight = alpha * transmittance
-                                transmittances[c, y, x] = after
+                                pixels[c, y, x, TRANSMITTANCE] = after
                                 if depth_kind != 0:
                                     image[c, y, x, channels] = image[c, y, x, channels] + weight * depth
                                 for channel in range(channels):
                                     color = colors[c * color_stride, p, channel]
                                     image[c, y, x, channel] = image[c, y, x, channel] + weight * color
             k += 1
-        _finish_tile(area, channels, depth_kind, backgrounds, image, alphas, depth_map, transmittances)
+        _finish_tile(area, channels, depth_kind, backgrounds, image, alphas, pixels)

@@ -9,15 +9,15 @@ import taichi as ti
 from kernels.arrays import heavy_block_dim
 from kernels.launch import prepared
 from render.blending import (
+    TRANSMITTANCE,
     alpha_adjoint,
     blended_alpha,
-    conic_at,
     cutoff_exponent,
     depth_channel_adjoint,
     falloff_exponent,
-    mean_at,
 )
 from render.compositing_by_tile import pixel_interval, row_span, spread_tiles, tile_pixels, turns_of_a_tile
+from render.splats import DEPTH, OPACITY, add_to_splat, conic_at, mean_at
 
 
 @ti.func
@@ -37,11 +37,11 @@ def _background_adjoint(
     channels,
     depth_kind,
     backgrounds: ti.template(),
-    transmittances: ti.template(),
-    depth_map: ti.template(),
+    pixels: ti.template(),
     image_bar: ti.template(),
     alphas_bar: ti.template(),
     backgrounds_bar: ti.template(),
+    background_wanted,
     running: ti.template(),
     color_sums: ti.template(),
 ):
@@ -51,8 +51,8 @@ def _background_adjoint(
         color_sums[tile, channel] = 0.0
     for y in range(area[3], area[4]):
         for x in range(area[1], area[2]):
-            transmittance = transmittances[c, y, x]
-            behind = -alphas_bar[c, y, x]
+            transmittance = pixels[c, y, x, TRANSMITTANCE]
+            behind = -alphas_bar[c, y, x, 0]
             for channel in range(channels):
                 bar = image_bar[c, y, x, channel]
                 behind += backgrounds[c, channel] * bar
@@ -60,37 +60,31 @@ def _background_adjoint(
             depth_bar = 0.0
             if depth_kind != 0:
                 bar = image_bar[c, y, x, channels]
-                bars = depth_channel_adjoint(depth_kind, bar, depth_map[c, y, x], 1.0 - transmittance)
+                bars = depth_channel_adjoint(depth_kind, bar, pixels, c, y, x)
                 depth_bar = bars[0]
                 behind -= bars[1]
             running[c, y, x, 0] = transmittance
             running[c, y, x, 1] = transmittance * behind
             running[c, y, x, 2] = depth_bar
-    for channel in range(channels):
-        backgrounds_bar[c, channel] += color_sums[tile, channel]
+    if background_wanted != 0:
+        for channel in range(channels):
+            backgrounds_bar[c, channel] += color_sums[tile, channel]
 
 
 @prepared
 @ti.kernel
 def composite_by_tile_grad(
-    means2d: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    depths: ti.types.ndarray(ndim=2),
-    opacities: ti.types.ndarray(ndim=2),
+    splats: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
     colors: ti.types.ndarray(ndim=3),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
-    transmittances: ti.types.ndarray(ndim=3),
+    pixels: ti.types.ndarray(ndim=4),
     stops: ti.types.ndarray(ndim=3),
-    depth_map: ti.types.ndarray(ndim=3),
     image_bar: ti.types.ndarray(ndim=4),
-    alphas_bar: ti.types.ndarray(ndim=3),
-    means2d_bar: ti.types.ndarray(ndim=3),
-    conics_bar: ti.types.ndarray(ndim=3),
-    depths_bar: ti.types.ndarray(ndim=2),
-    opacities_bar: ti.types.ndarray(ndim=2),
+    alphas_bar: ti.types.ndarray(ndim=4),
+    splats_bar: ti.types.ndarray(ndim=3),
     colors_bar: ti.types.ndarray(ndim=3),
     backgrounds_bar: ti.types.ndarray(ndim=2),
     means2d_abs: ti.types.ndarray(ndim=3),
@@ -103,15 +97,16 @@ def composite_by_tile_grad(
     columns: ti.i32,
     rows: ti.i32,
     absgrad: ti.i32,
+    background_wanted: ti.i32,
 ):
     ti.loop_config(block_dim=ti.static(heavy_block_dim()))
-    tiles = transmittances.shape[0] * rows * columns
+    tiles = pixels.shape[0] * rows * columns
     turns = turns_of_a_tile(tiles)
     for turn in range(tiles * turns):
         if turn % turns != 0:
             continue
         tile = spread_tiles(turn // turns, tiles)
-        area = tile_pixels(tile, tile_size, columns, rows, transmittances.shape[2], transmittances.shape[1])
+        area = tile_pixels(tile, tile_size, columns, rows, pixels.shape[2], pixels.shape[1])
         c = area[0]
         begin = offsets[tile]
         end = _last_stop(area, begin, stops)
@@ -121,19 +116,19 @@ def composite_by_tile_grad(
             channels,
             depth_kind,
             backgrounds,
-            transmittances,
-            depth_map,
+            pixels,
             image_bar,
             alphas_bar,
             backgrounds_bar,
+            background_wanted,
             running,
             color_sums,
         )
         for step in range(end - begin):
             k = end - 1 - step
-            p = ids[k] - c * opacities.shape[1]
-            mean2d, conic = mean_at(means2d, c, p), conic_at(conics, c, p)
-            opacity, depth = opacities[c, p], depths[c, p]
+            p = ids[k] - c * splats.shape[1]
+            mean2d, conic = mean_at(splats, c, p), conic_at(splats, c, p)
+            opacity, depth = splats[c, p, OPACITY], splats[c, p, DEPTH]
             cutoff = cutoff_exponent(opacity)
             mean2d_bar, mean2d_abs = ti.Vector([0.0, 0.0]), ti.Vector([0.0, 0.0])
             conic_bar, depth_bar, opacity_bar = ti.Vector([0.0, 0.0, 0.0]), 0.0, 0.0
@@ -152,8 +147,8 @@ def composite_by_tile_grad(
                             share = 1.0 / (1.0 - alpha)
                             transmittance = running[c, y, x, 0] * share
                             weight = alpha * transmittance
-                            depth_map_b = running[c, y, x, 2]
-                            value = depth * depth_map_b
+                            shown_depth_bar = running[c, y, x, 2]
+                            value = depth * shown_depth_bar
                             for channel in range(channels):
                                 bar = image_bar[c, y, x, channel]
                                 value += colors[c * color_stride, p, channel] * bar
@@ -162,19 +157,15 @@ def composite_by_tile_grad(
                             alpha_bar = transmittance * value - behind * share
                             running[c, y, x, 0] = transmittance
                             running[c, y, x, 1] = behind + weight * value
-                            depth_bar += weight * depth_map_b
+                            depth_bar += weight * shown_depth_bar
                             shares = alpha_adjoint(conic, d, opacity, falloff, alpha_bar)
                             mean2d_bar += shares[0]
                             mean2d_abs += ti.abs(shares[0])
                             conic_bar += shares[1]
                             opacity_bar += shares[2]
-            for i in ti.static(range(2)):
-                means2d_bar[c, p, i] += mean2d_bar[i]
-                if absgrad != 0:
+            add_to_splat(splats_bar, c, p, mean2d_bar, depth_bar, conic_bar, opacity_bar)
+            if absgrad != 0:
+                for i in ti.static(range(2)):
                     means2d_abs[c, p, i] += mean2d_abs[i]
-            for i in ti.static(range(3)):
-                conics_bar[c, p, i] += conic_bar[i]
-            depths_bar[c, p] += depth_bar
-            opacities_bar[c, p] += opacity_bar
             for channel in range(channels):
                 colors_bar[c * color_stride, p, channel] += color_sums[tile, channel]

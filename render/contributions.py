@@ -8,8 +8,9 @@ import taichi as ti
 
 from kernels.arrays import int_array, real_array
 from kernels.launch import prepared
-from render.blending import blended_alpha, conic_at, falloff_exponent, locate_pixel, loose_cutoff, mean_at
+from render.blending import blended_alpha, falloff_exponent, locate_pixel, loose_cutoff
 from render.constants import MEDIAN_TRANSMITTANCE, TRANSMITTANCE_MIN
+from render.splats import OPACITY, conic_at, mean_at
 
 
 class Contributions:
@@ -33,26 +34,22 @@ class Contributions:
 
 def find_contributions(
     b: Contributions,
-    means2d: ti.Ndarray,
-    conics: ti.Ndarray,
-    opacities2d: ti.Ndarray,
+    splats: ti.Ndarray,
     offsets: ti.Ndarray,
     ids: ti.Ndarray,
     tile_size: int,
     columns: int,
     rows: int,
 ) -> None:
-    """Fill all arrays of ``b`` from projected Gaussians and their tile lists (render/binning.py)."""
+    """Fill all arrays of ``b`` from projected Gaussians [C, N, 7] (render/splats.py) and their tile lists."""
     outputs = (b.ids, b.weights, b.counts, b.median_ids, b.weight_sums, b.weight_maxima)
-    _find_contributions(means2d, conics, opacities2d, offsets, ids, *outputs, b.k, tile_size, columns, rows)
+    _find_contributions(splats, offsets, ids, *outputs, b.k, tile_size, columns, rows)
 
 
 @prepared
 @ti.kernel
 def _find_contributions(
-    means2d: ti.types.ndarray(ndim=3),
-    conics: ti.types.ndarray(ndim=3),
-    opacities: ti.types.ndarray(ndim=2),
+    splats: ti.types.ndarray(ndim=3),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
     seen_ids: ti.types.ndarray(ndim=4),
@@ -73,11 +70,11 @@ def _find_contributions(
             pixel = ti.Vector([x + 0.5, y + 0.5])
             transmittance, count, median = 1.0, 0, -1
             for k in range(offsets[tile], offsets[tile + 1]):
-                p = ids[k] - c * opacities.shape[1]
-                sigma = falloff_exponent(conic_at(conics, c, p), mean_at(means2d, c, p) - pixel)
-                alpha = 0.0
-                if sigma <= loose_cutoff(opacities[c, p]):  # spares most exponentials
-                    alpha = blended_alpha(sigma, opacities[c, p] * ti.exp(-sigma))
+                p = ids[k] - c * splats.shape[1]
+                opacity, alpha = splats[c, p, OPACITY], 0.0
+                sigma = falloff_exponent(conic_at(splats, c, p), mean_at(splats, c, p) - pixel)
+                if sigma <= loose_cutoff(opacity):  # spares most exponentials
+                    alpha = blended_alpha(sigma, opacity * ti.exp(-sigma))
                 if alpha > 0:
                     after = transmittance * (1.0 - alpha)
                     if after <= TRANSMITTANCE_MIN:

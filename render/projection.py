@@ -18,11 +18,15 @@ import taichi as ti
 
 from kernels.arrays import int_scratch_array, real_array, scratch_array
 from kernels.launch import prepared
-from kernels.linalg import load_mat3, load_vec3
+from kernels.linalg import load_mat3, load_vec3, symmetric_part
+from kernels.sort import MAX_INT
+from render.binning import count_tiles, depth_key, tile_grid
 from render.camera_models import CAMERA_MODELS, jacobian_rows, pixel_at
 from render.constants import ALPHA_MIN, EXTENT_MAX, MAX_RADIUS
 from render.covariance import covariance_root
 from render.pinhole import focal, image_axes, principal, rotation, translation
+from render.splats import NUMBERS, store_splat
+from render.value_checks import camera_is_sound, gaussian_is_sound, row_is_finite
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,10 @@ class Projection:
         by_axes: whether the Gaussians are given by ``quats`` and ``scales`` (render/covariance.py), not ``covars``.
         camera_grad: whether the adjoint adds to the gradients of ``viewmats`` and ``Ks``.
         inputs: arrays to read instead of new ones: means, quats and scales or covars, opacities, viewmats, Ks.
+        tile_size: also count the tiles of this size, unit pixel, that each Gaussian meets; None: leave that to the
+            tile lists.
+        looked_at: colours, backgrounds and frames that are drawn with; their values and those of the inputs are then
+            looked at too (render/value_checks.py). What is wrong meets tiles without end: MAX_INT.
     """
 
     def __init__(
@@ -65,9 +73,13 @@ class Projection:
         camera_grad: bool = True,
         by_axes: bool = False,
         inputs: Sequence | None = None,
+        tile_size: int | None = None,
+        looked_at: Sequence | None = None,
     ):
+        assert looked_at is None or tile_size is not None, "what is wrong is told by the tiles"
         self.by_axes = by_axes
         self.cameras, self.n, self.settings, self.camera_grad = cameras, n, settings, camera_grad
+        self.tile_size, self.looked_at = tile_size, looked_at
         if inputs is None:
             self._make_inputs(needs_grad)
         else:
@@ -75,14 +87,14 @@ class Projection:
             self.shapes = (*shapes, *shapes)[:2]
         self.radii = int_scratch_array(cameras, n, 2)
         """Half the box that holds all of a Gaussian that can be seen; 0 where it is left out. Unit: pixel."""
-        self.means2d = scratch_array(cameras, n, 2, needs_grad=needs_grad)
-        """Centres in the image. Unit: pixel."""
-        self.depths = scratch_array(cameras, n, needs_grad=needs_grad)
-        """z in the camera's frame. Unit: length."""
-        self.conics = scratch_array(cameras, n, 3, needs_grad=needs_grad)
-        """Inverse of the 2D covariance: xx, xy, yy. Unit: pixel⁻²."""
-        self.opacities2d = scratch_array(cameras, n, needs_grad=needs_grad)
-        """Opacities as the image shows them: lowered if antialiased."""
+        self.splats = scratch_array(cameras, n, NUMBERS, needs_grad=needs_grad)
+        """What the images show of each Gaussian, by the columns of render/splats.py: the centre, unit pixel; the depth
+        z in the camera's frame, unit length; the conic, inverse of the 2D covariance, unit pixel⁻²; the opacity,
+        lowered if antialiased."""
+        self.counted = None
+        """The tiles that each Gaussian meets [C, N] and its key of depth [C N], if there is a ``tile_size``."""
+        if tile_size is not None:
+            self.counted = int_scratch_array(cameras, n), int_scratch_array(cameras * n)
 
     def _make_inputs(self, needs_grad: bool) -> None:
         cameras, n = self.cameras, self.n
@@ -109,18 +121,16 @@ class Projection:
 
 @ti.ad.grad_replaced
 def project(b: Projection) -> None:
-    """``radii``, ``means2d``, ``depths``, ``conics``, ``opacities2d`` from the rest; 0 for what is left out."""
+    """``radii``, ``splats`` and ``counted`` from the rest; 0 for what is left out."""
     s = b.settings
     inputs = (b.means, *b.shapes, b.opacities, b.viewmats, b.Ks)
-    outputs = (b.radii, b.means2d, b.depths, b.conics, b.opacities2d)
+    # Arrays that are read anyway, or left alone, stand for those that there are not.
+    looked_at, counted = b.looked_at or (b.Ks,) * 3, b.counted or (b.radii,) * 2
     limits = (s.width, s.height, s.near_plane, s.far_plane, s.radius_clip, s.eps2d, s.antialiased)
-    _project(CAMERA_MODELS.index(s.camera_model), b.by_axes, b.cameras, b.n, *inputs, *outputs, *limits)
-
-
-@ti.func
-def symmetric(m):
-    """The symmetric part of a 3×3 matrix."""
-    return 0.5 * (m + m.transpose())
+    tile_size = b.tile_size or 1
+    kind = (CAMERA_MODELS.index(s.camera_model), b.by_axes, b.looked_at is not None, b.counted is not None)
+    tiles = (*tile_grid(s.width, s.height, tile_size), tile_size)
+    _project(*kind, b.cameras, b.n, *inputs, *looked_at, b.splats, b.radii, *counted, *limits, *tiles)
 
 
 @ti.func
@@ -136,7 +146,7 @@ def image_covariance(by_axes: ti.template(), first: ti.template(), second: ti.te
         m0, m1 = root @ j0, root @ j1
         image = ti.Vector([m0.dot(m0), m0.dot(m1), m1.dot(m1), m0.cross(m1).norm_sqr()])
     else:
-        cov = w @ symmetric(load_mat3(first, p)) @ w.transpose()
+        cov = w @ symmetric_part(load_mat3(first, p)) @ w.transpose()
         xx, xy, yy = j0.dot(cov @ j0), j0.dot(cov @ j1), j1.dot(cov @ j1)
         image = ti.Vector([xx, xy, yy, xx * yy - xy * xy])
     return image
@@ -170,6 +180,8 @@ def in_image(mean2d, radii, width, height):
 def _project(
     model: ti.template(),
     by_axes: ti.template(),
+    looks: ti.template(),
+    counts: ti.template(),
     cameras: ti.i32,
     n: ti.i32,
     means: ti.types.ndarray(ndim=2),
@@ -178,11 +190,13 @@ def _project(
     opacities: ti.types.ndarray(ndim=1),
     viewmats: ti.types.ndarray(ndim=3),
     Ks: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(),
+    backgrounds: ti.types.ndarray(),
+    frames: ti.types.ndarray(),
+    splats: ti.types.ndarray(ndim=3),
     radii_out: ti.types.ndarray(ndim=3),
-    means2d: ti.types.ndarray(ndim=3),
-    depths: ti.types.ndarray(ndim=2),
-    conics: ti.types.ndarray(ndim=3),
-    opacities2d: ti.types.ndarray(ndim=2),
+    tile_counts: ti.types.ndarray(),  # of one dimension more where it stands for none
+    keys: ti.types.ndarray(),
     width: float,
     height: float,
     near_plane: float,
@@ -190,6 +204,9 @@ def _project(
     radius_clip: float,
     eps2d: float,
     antialiased: ti.i32,
+    columns: ti.i32,
+    rows: ti.i32,
+    tile_size: ti.i32,
 ):
     for c, p in ti.ndrange(cameras, n):
         radii = ti.Vector([0.0, 0.0])
@@ -215,8 +232,18 @@ def _project(
                     conic = ti.Vector([yy + eps2d, -xy, xx + eps2d]) / det
         for i in ti.static(range(2)):
             radii_out[c, p, i] = ti.cast(ti.min(radii[i], MAX_RADIUS), ti.i32)
-            means2d[c, p, i] = mean2d[i]
-        for i in ti.static(range(3)):
-            conics[c, p, i] = conic[i]
-        depths[c, p] = depth
-        opacities2d[c, p] = opacity
+        store_splat(splats, c, p, mean2d, depth, conic, opacity)
+    if ti.static(counts):
+        # From memory, like the tile lists later: the same numbers meet the same tiles.
+        for c, p in ti.ndrange(cameras, n):
+            sound = True
+            if ti.static(looks):
+                sound = gaussian_is_sound(by_axes, c, p, means, first_shapes, second_shapes, opacities)
+                sound = sound and row_is_finite(colors, c * n + p) and row_is_finite(frames, c * n + p)
+                if p == 0:
+                    sound = sound and camera_is_sound(viewmats, Ks, c) and row_is_finite(backgrounds, c)
+            count = MAX_INT
+            if sound:
+                count = count_tiles(True, splats, radii_out, c, p, columns, rows, tile_size)
+            tile_counts[c, p] = count
+            keys[c * n + p] = depth_key(splats, radii_out, c, p)

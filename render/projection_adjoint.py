@@ -22,31 +22,31 @@ import taichi as ti
 
 from kernels.arrays import claim_untouched, heavy_block_dim, runs_on_cpu, turns_each
 from kernels.launch import prepared
-from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3
+from kernels.linalg import add_mat3, add_vec3, load_mat3, load_vec3, symmetric_part
 from render.camera_models import CAMERA_MODELS, jacobian_rows
 from render.camera_models_adjoint import camera_adjoint
 from render.constants import CAMERA_BLOCK_CPU, CAMERA_BLOCK_GPU, CAMERA_BLOCKS_GPU, COMPENSATION_MIN
 from render.covariance import add_root_adjoint, covariance_root
 from render.pinhole import focal, image_axes, principal, rotation, translation
-from render.projection import Projection, compensation, image_covariance, project, symmetric
+from render.projection import Projection, compensation, image_covariance, project
+from render.splats import DEPTH, OPACITY, conic_at, mean_at
 
 
 @ti.ad.grad_for(project)
 def project_grad(b: Projection) -> None:
-    """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what the outputs' say."""
+    """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what that of ``splats`` says."""
     rows = [array.grad for array in (b.means, *b.shapes, b.opacities)]
     cameras = (b.viewmats.grad, b.Ks.grad)
     if not b.camera_grad:
         claim_untouched(cameras)  # they are left alone
-    bars = (b.means2d.grad, b.depths.grad, b.conics.grad, b.opacities2d.grad)
-    project_adjoint(b, bars, rows, cameras, claim_untouched(rows))
+    project_adjoint(b, b.splats.grad, rows, cameras, claim_untouched(rows))
 
 
-def project_adjoint(b: Projection, bars, rows, cameras, untouched: bool) -> None:
+def project_adjoint(b: Projection, splats_bar, rows, cameras, untouched: bool) -> None:
     """The same into arrays of the caller's.
 
     Args:
-        bars: gradients of ``means2d``, ``depths``, ``conics``, ``opacities2d``.
+        splats_bar: gradient of ``splats``.
         rows: of ``means``, the two ``shapes``, ``opacities``; ``untouched``: whatever they hold, it is overwritten.
         cameras: of ``viewmats``, ``Ks``; they are added to, if ``b.camera_grad``.
     """
@@ -54,7 +54,7 @@ def project_adjoint(b: Projection, bars, rows, cameras, untouched: bool) -> None
     inputs = (b.means, *b.shapes, b.opacities, b.viewmats, b.Ks, b.radii)
     limits = (s.width, s.height, s.eps2d, s.antialiased, b.camera_grad)
     kind, blocks = (CAMERA_MODELS.index(s.camera_model), b.by_axes, untouched), camera_blocks(b.n, b.camera_grad)
-    _project_grad(*kind, b.cameras, b.n, *inputs, *bars, *rows, *cameras, *limits, *blocks)
+    _project_grad(*kind, b.cameras, b.n, *inputs, splats_bar, *rows, *cameras, *limits, *blocks)
 
 
 def camera_blocks(n: int, camera_grad: bool) -> tuple[int, int, int, int]:
@@ -105,7 +105,7 @@ def _root_adjoint(
 @ti.func
 def _covariance_adjoint(covars: ti.template(), p, w, j0, j1, g, covars_bar: ti.template()):
     """The same for a Gaussian that is given by its covariance."""
-    sigma = symmetric(load_mat3(covars, p))
+    sigma = symmetric_part(load_mat3(covars, p))
     cov = w @ sigma @ w.transpose()
     a0, a1 = cov @ j0, cov @ j1
     cross = j0.outer_product(j1)
@@ -165,10 +165,7 @@ def _project_grad(
     viewmats: ti.types.ndarray(ndim=3),
     Ks: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
-    means2d_bar: ti.types.ndarray(ndim=3),
-    depths_bar: ti.types.ndarray(ndim=2),
-    conics_bar: ti.types.ndarray(ndim=3),
-    opacities2d_bar: ti.types.ndarray(ndim=2),
+    splats_bar: ti.types.ndarray(ndim=3),
     means_bar: ti.types.ndarray(ndim=2),
     first_shapes_bar: ti.types.ndarray(),
     second_shapes_bar: ti.types.ndarray(),
@@ -213,18 +210,16 @@ def _project_grad(
                     det = sharp + eps2d * (xx + yy + eps2d)
                     conic = ti.Vector([yy + eps2d, -xy, xx + eps2d]) / det
 
-                    g = _conic_adjoint(conic, _load_row(conics_bar, c, p))
-                    factor, sharp_bar = 1.0, 0.0
+                    g = _conic_adjoint(conic, conic_at(splats_bar, c, p))
+                    factor, sharp_bar, opacity_bar = 1.0, 0.0, splats_bar[c, p, OPACITY]
                     if antialiased != 0:
                         factor = compensation(sharp, det)
                         if factor > 0:
-                            share = (
-                                opacities[p] * opacities2d_bar[c, p] / (2.0 * ti.max(factor, COMPENSATION_MIN) * det)
-                            )
+                            share = opacities[p] * opacity_bar / (2.0 * ti.max(factor, COMPENSATION_MIN) * det)
                             sharp_bar = share * (1.0 - factor * factor)
                             for i in ti.static(range(2)):
                                 g[i, i] -= share * factor * factor * eps2d
-                    opacities_bar[p] = opacities_bar[p] + factor * opacities2d_bar[c, p]
+                    opacities_bar[p] = opacities_bar[p] + factor * opacity_bar
 
                     rows = ti.Matrix.zero(float, 5, 3)
                     if ti.static(by_axes):
@@ -248,11 +243,11 @@ def _project_grad(
                     j0_bar = ti.Vector([rows[0, 0], rows[0, 1], rows[0, 2]])
                     j1_bar = ti.Vector([rows[1, 0], rows[1, 1], rows[1, 2]])
 
-                    pixel_bar = ti.Vector([means2d_bar[c, p, 0], means2d_bar[c, p, 1]])
+                    pixel_bar = mean_at(splats_bar, c, p)
                     centre_bar, axes_add, k_add = camera_adjoint(
                         model, centre, f, axes, k, width, height, pixel_bar, j0_bar, j1_bar
                     )
-                    centre_bar[2] += depths_bar[c, p]
+                    centre_bar[2] += splats_bar[c, p, DEPTH]
                     axes_bar += axes_add
                     k_bar += k_add
 
@@ -269,9 +264,3 @@ def _project_grad(
                     for j in ti.static(range(2)):
                         Ks_bar[c, i, j] += axes_bar[i, j]
                     Ks_bar[c, i, 2] += k_bar[i]
-
-
-@ti.func
-def _load_row(a: ti.template(), c, p):
-    """Row ``[c, p]`` of an array ``[C, N, 3]``."""
-    return ti.Vector([a[c, p, 0], a[c, p, 1], a[c, p, 2]])

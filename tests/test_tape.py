@@ -92,7 +92,7 @@ def test_the_tape_equals_torch():
     fields = [ti.field(real_dtype(), array.shape, needs_grad=True) for array in outputs]
     both = pipeline.pattern(torch.zeros(2, pipeline.HEIGHT, pipeline.WIDTH, 4, dtype=torch.float64))
     alpha = pipeline.pattern(torch.zeros(2, pipeline.HEIGHT, pipeline.WIDTH, 1, dtype=torch.float64))
-    weights = [from_numpy(w.numpy()) for w in (both, alpha[..., 0])]
+    weights = [from_numpy(w.numpy()) for w in (both, alpha)]
     loss = ti.field(real_dtype(), (), needs_grad=True)
     x, f_total = real_array(n, 3, needs_grad=True), real_array(n, 3, 3, needs_grad=True)
 

@@ -11,7 +11,7 @@ from tests.render.test_twin import special
 
 pytestmark = pytest.mark.runtime("cuda", "float32")
 
-INPUTS = ("means2d", "conics", "depths", "opacities2d", "colors", "backgrounds")
+INPUTS = ("splats", "colors", "backgrounds")
 
 
 def evaluate(scene, threads, depth):
@@ -32,7 +32,7 @@ def evaluate(scene, threads, depth):
         array.grad.from_numpy(rng.normal(size=array.shape).astype(np.float32))
     composite_grad(stage)
     gradients = {f"{name}.grad": getattr(stage, name).grad for name in INPUTS}
-    arrays = {**outputs, "transmittances": stage.transmittances, "absgrad": stage.means2d_abs, **gradients}
+    arrays = {**outputs, "pixels": stage.pixels, "absgrad": stage.means2d_abs, **gradients}
     return {name: array.to_numpy() for name, array in arrays.items()}
 
 
