@@ -1,6 +1,6 @@
 """Tile lists of projected Gaussians as a torch function."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -16,8 +16,7 @@ from render.binning import bin_gaussians as make_lists
 from render.constants import TILE_SIZE
 
 
-@dataclass(frozen=True)
-class TileLists:
+class TileLists(NamedTuple):
     """Which Gaussians meet which tile, nearest first; gsplat's names."""
 
     tiles_per_gauss: Tensor

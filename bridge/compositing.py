@@ -1,5 +1,6 @@
 """Tile lists and compositing of projected Gaussians as a torch function."""
 
+import functools
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +18,7 @@ from bridge.splats import columns, side_by_side
 from kernels.arrays import real_array, scratch_array
 from render.compositing import Compositing, adjoint_overwrites, composite, composite_adjoint
 from render.constants import TILE_SIZE
-from render.splats import NUMBERS
+from render.splats import NUMBERS, Projected
 
 OWNER = "composite_gaussians"
 
@@ -91,30 +92,34 @@ class View(NamedTuple):
 
 
 def composite_checked(
-    projected, counted, colors: Tensor, backgrounds: Tensor | None, view: View
+    projected, arrays: Projected | None, colors: Tensor, backgrounds: Tensor | None, view: View
 ) -> tuple[Tensor, Tensor, TileLists]:
     """``composite_gaussians`` of arguments that are known to be right.
 
     Args:
         projected: what ``project_gaussians`` returned.
-        counted: what ``project_checked`` returned beside it for the same size of tiles; None: it is found anew.
+        arrays: what ``project_checked`` returned beside it for the same size of tiles; None: they are made of
+            ``projected``.
         colors: [N, D], [1, N, D] or [C, N, D].
 
     Returns:
         image [C, H, W, D] or, with depth, [C, H, W, D + 1], alphas [C, H, W, 1], and the tile lists.
     """
-    return _Composite.apply(view, projected[0], counted, *projected[1:], colors, backgrounds)
+    return _Composite.apply(view, projected[0], arrays, *projected[1:], colors, backgrounds)
 
 
 class _Composite(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, view, radii, counted, *tensors):
+    def forward(ctx, view, radii, arrays, *tensors):
         *splats, colors, backgrounds = tensors
         (c, n, _), device, channels = radii.shape, radii.device, colors.shape[-1]
         per_camera = colors.ndim == 3 and len(colors) > 1
         with launches(tensors=True):
-            inputs = [put(radii), put(side_by_side(splats)), put(colors, (c if per_camera else 1, n, channels))]
-            inputs.append(real_array(c, channels) if backgrounds is None else put(backgrounds))
+            if arrays is None:
+                arrays = Projected(put(radii), put(side_by_side(splats)))
+            if backgrounds is None:
+                backgrounds = _black(c, channels, radii.device)
+            inputs = put(colors, (c if per_camera else 1, n, channels)), put(backgrounds)
             b = Compositing(
                 c,
                 n,
@@ -123,8 +128,8 @@ class _Composite(torch.autograd.Function):
                 view.height,
                 tile_size=view.tile_size,
                 colors_per_camera=per_camera,
+                projection=arrays,
                 inputs=inputs,
-                counted=counted,
                 needs_grad=False,
                 absgrad=view.absgrad,
                 depth=view.depth,
@@ -165,3 +170,9 @@ class _Composite(torch.autograd.Function):
             colors_bar = take(sums[1], colors.shape, device)
             backgrounds_bar = take(backgrounds_bar, backgrounds.shape, device) if background_wanted else None
         return None, None, None, *splats_bar, colors_bar, backgrounds_bar
+
+
+@functools.lru_cache(maxsize=8)
+def _black(cameras: int, channels: int, device: torch.device) -> Tensor:
+    """Backgrounds where there are none; they are read only."""
+    return torch.zeros(cameras, channels, dtype=current().dtype, device=device)

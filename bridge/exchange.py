@@ -29,7 +29,7 @@ def put(tensor: torch.Tensor, shape: tuple[int, ...] | None = None) -> torch.Ten
     memory = lender()
     if memory is None:
         return from_torch(tensor.detach().view(tensor.shape if shape is None else shape))
-    dtype = current().dtype if tensor.is_floating_point() else torch.int32
+    dtype = memory.dtype if tensor.is_floating_point() else torch.int32
     if tensor.dtype != dtype or tensor.device.type != memory.device or not tensor.is_contiguous():
         tensor = tensor.to(memory.device, dtype).contiguous()
     if not tensor.numel():

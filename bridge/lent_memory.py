@@ -119,14 +119,16 @@ class TorchMemory:
     def __init__(self, device: str):
         self.device = device
         self.program = lambda: None
+        self.dtype = torch.float32
+        """The type of reals."""
 
-    def serve(self, program) -> None:
-        """From now on arrays are those of Taichi's ``program``."""
+    def serve(self, program, dtype: torch.dtype) -> None:
+        """From now on arrays are those of Taichi's ``program``, whose reals are of ``dtype``."""
         if self.program() is not program:
-            self.program = weakref.ref(program)
+            self.program, self.dtype = weakref.ref(program), dtype
 
-    def array(self, dtype, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> Any:
-        return TorchArray(dtype, shape, self, zeroed, needs_grad)
+    def array(self, real: bool, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> Any:
+        return TorchArray(ARRAY_TYPES[self.dtype if real else torch.int32], shape, self, zeroed, needs_grad)
 
     def sorts(self, n: int) -> bool:
         """Whether torch sorts ``n`` keys faster than our own kernels."""
@@ -134,7 +136,7 @@ class TorchMemory:
 
     def key_array(self, n: int, bits: int) -> Any:
         """See kernels/sort.py."""
-        return self.array(ti.i16 if bits <= SHORT_BITS else ti.i32, (n,), False)
+        return TorchArray(ti.i16 if bits <= SHORT_BITS else ti.i32, (n,), self, zeroed=False)
 
     def radix_sort(self, keys: TorchArray, values: TorchArray | None, bits: int) -> tuple[TorchArray, TorchArray]:
         """See kernels/sort.py; ``keys`` and ``values`` are left as they are."""
@@ -162,9 +164,13 @@ class TorchMemory:
 class TensorMemory(TorchMemory):
     """The same, but that the arrays are tensors and nothing more: less to do for the host. They have no gradients."""
 
-    def array(self, dtype, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> torch.Tensor:
+    def array(self, real: bool, shape: tuple[int, ...], zeroed: bool, needs_grad: bool = False) -> torch.Tensor:
         assert not needs_grad, "a tensor has no gradient array"
-        return (torch.zeros if zeroed else torch.empty)(shape, dtype=DTYPES[dtype], device=self.device)
+        dtype = self.dtype if real else torch.int32
+        return (torch.zeros if zeroed else torch.empty)(shape, dtype=dtype, device=self.device)
+
+    def key_array(self, n: int, bits: int) -> torch.Tensor:
+        return torch.empty(n, dtype=torch.int16 if bits <= SHORT_BITS else torch.int32, device=self.device)
 
     def radix_sort(self, keys, values, bits: int):
         return _sorted(keys, values)
@@ -218,11 +224,12 @@ class launches:
     def __enter__(self) -> None:
         launch_lock.acquire()
         try:
-            backend = current().backend
+            runtime = current()
+            backend = runtime.backend
             shared = backend == "cpu" or (backend == "cuda" and _has_cuda())
             memory = self._memories[backend] if shared else None
             if memory is not None:
-                memory.serve(impl.get_runtime().prog)
+                memory.serve(impl.get_runtime().prog, runtime.dtype)
             self._stream = _side_stream() if memory is not None and backend == "cuda" else None
             if self._stream is not None:
                 torch.cuda.default_stream().wait_stream(self._stream)

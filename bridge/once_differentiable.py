@@ -16,10 +16,10 @@ def once_differentiable(backward: Callable) -> Callable:
 
     @functools.wraps(backward)
     def once(ctx, *bars):
+        if not torch.is_grad_enabled():  # the usual backward: no graph of it is made
+            return backward(ctx, *bars)
         with torch.no_grad():
             gradients = backward(ctx, *bars)
-        if not torch.is_grad_enabled():  # the usual backward: no graph of it is made
-            return gradients
         if isinstance(gradients, Tensor):
             return _refusing(gradients)
         return tuple(None if gradient is None else _refusing(gradient) for gradient in gradients)

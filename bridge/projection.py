@@ -1,7 +1,5 @@
 """The projection of Gaussians, and their covariances from quaternions and scales, as torch functions."""
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -17,7 +15,7 @@ from render.camera_models import CAMERA_MODELS
 from render.covariance import Covariance, covariance, covariance_grad
 from render.projection import Projection, ProjectionSettings, project
 from render.projection_adjoint import project_adjoint
-from render.splats import NUMBERS
+from render.splats import NUMBERS, Projected
 
 
 def covariances(quats: Tensor, scales: Tensor) -> Tensor:
@@ -73,16 +71,16 @@ def project_gaussians(
 
 def project_checked(
     means, covars, opacities, viewmats, Ks, settings, quats, scales, tile_size=None, looked_at=None
-) -> tuple[tuple[Tensor, ...], Any]:
-    """``project_gaussians`` of arguments that are known to be right, and what tile lists of ``tile_size`` begin with.
+) -> tuple[tuple[Tensor, ...], Projected]:
+    """``project_gaussians`` of arguments that are known to be right, and the same as arrays, tiles counted.
 
     Args:
         looked_at: tensors of one row a Gaussian, camera, Gaussian whose values are looked at too, see
             render.projection.Projection; None stands for one that is not there, or for no look at all.
     """
     shapes = (quats, scales) if covars is None else (covars,)
-    *columns, radii, counted = _Project.apply(settings, tile_size, looked_at, means, *shapes, opacities, viewmats, Ks)
-    return (radii, *columns), counted
+    *columns, radii, arrays = _Project.apply(settings, tile_size, looked_at, means, *shapes, opacities, viewmats, Ks)
+    return (radii, *columns), arrays
 
 
 def needs_grad(tensors) -> bool:
@@ -154,12 +152,13 @@ class _Project(torch.autograd.Function):
             b = Projection(c, n, settings, False, camera_grad, by_axes, inputs, tile_size, looked_at)
             project(b)
             radii, splats = take(b.radii, (c, n, 2), device), take(b.splats, (c, n, NUMBERS), device)
-        counted, b.looked_at, b.counted, b.splats = b.counted, None, None, None  # the adjoint does without
+        arrays = Projected(b.radii, b.splats, b.counted)
+        b.looked_at = b.counted = b.splats = None  # the adjoint does without
         ctx.mark_non_differentiable(radii)
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, radii)  # the kernels read their memory: torch watches it
         ctx.stage, ctx.runtime = b, current()
-        return *columns(splats), radii, counted
+        return *columns(splats), radii, arrays
 
     @staticmethod
     @once_differentiable

@@ -141,7 +141,7 @@ def rasterization(
         """Projected Gaussians, image, alphas and tile lists; ``looks`` at the tensors' values too."""
         looked_at = (rows, backgrounds, sh_rotations) if looks else None
         shapes = (settings, quats, scales, view.tile_size, looked_at)
-        projected, counted = project_checked(means, covars, opacities, viewmats, Ks, *shapes)
+        projected, arrays = project_checked(means, covars, opacities, viewmats, Ks, *shapes)
         shown, behind = colors, backgrounds
         if sh_degree is not None:
             coeffs = colors if colors.ndim == 4 else colors[None]
@@ -149,7 +149,7 @@ def rasterization(
         if return_normals:
             normals = gaussian_normals(means, viewmats, quats, scales, covars, camera_model)
             shown, behind = _append_normals(shown, behind, normals)
-        return projected, *composite_checked(projected, counted, shown, behind, view)
+        return projected, *composite_checked(projected, arrays, shown, behind, view)
 
     try:
         projected, image, alphas, lists = draw(looks=n > 0)

@@ -24,7 +24,7 @@ _lender: Any = None
 
 
 def lend_from(lender):
-    """From now on arrays come from ``lender.array(dtype, shape, zeroed, needs_grad)``, and sorting and sums from it.
+    """From now on arrays come from ``lender.array(real, shape, zeroed, needs_grad)``, and sorting and sums from it.
 
     Under ``kernels.lock.launch_lock``: the lender is the program's. None: Taichi's own memory. Returns who lent before.
     """
@@ -105,7 +105,7 @@ def heavy_block_dim() -> int:
 
 def real_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
     """A new zero-filled array of the runtime's floating-point type."""
-    return _zeroed(real_dtype(), shape, needs_grad)
+    return _allocated(True, shape, True, needs_grad)
 
 
 def scratch_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
@@ -113,7 +113,7 @@ def scratch_array(*shape: int, needs_grad: bool = False) -> ti.Ndarray:
 
     Its gradient, if it has one, is zero.
     """
-    return _allocated(real_dtype(), shape, False, needs_grad)
+    return _allocated(True, shape, False, needs_grad)
 
 
 def vector_array(components: int, size: int) -> ti.Ndarray:
@@ -123,23 +123,19 @@ def vector_array(components: int, size: int) -> ti.Ndarray:
 
 def int_scratch_array(*shape: int) -> ti.Ndarray:
     """The same of ``int32``."""
-    return _allocated(ti.i32, shape, False, False)
+    return _allocated(False, shape, False, False)
 
 
 def int_array(*shape: int) -> ti.Ndarray:
     """A new zero-filled ``int32`` array."""
-    return _zeroed(ti.i32, shape, False)
+    return _allocated(False, shape, True, False)
 
 
-def _zeroed(dtype, shape, needs_grad):
-    return _allocated(dtype, shape, True, needs_grad)
-
-
-def _allocated(dtype, shape, zeroed, needs_grad):
+def _allocated(real, shape, zeroed, needs_grad):
     if _lender is not None:
-        return _lender.array(dtype, _extents(shape), zeroed, needs_grad)
-    gradient = _allocated(dtype, shape, True, False) if needs_grad else None
-    array = _Array(dtype, _extents(shape), zeroed)
+        return _lender.array(real, _extents(shape), zeroed, needs_grad)
+    gradient = _allocated(real, shape, True, False) if needs_grad else None
+    array = _Array(real_dtype() if real else ti.i32, _extents(shape), zeroed)
     if gradient is not None:
         array._set_grad(gradient)
     return array
@@ -192,8 +188,7 @@ def _extents(shape):
 def from_numpy(values, needs_grad: bool = False) -> ti.Ndarray:
     """A new array holding ``values``; floats become the runtime's type, integers ``int32``."""
     values = np.asarray(values)
-    dtype = real_dtype() if np.issubdtype(values.dtype, np.floating) else ti.i32
-    array = _zeroed(dtype, values.shape, needs_grad)
+    array = _allocated(np.issubdtype(values.dtype, np.floating), values.shape, True, needs_grad)
     if values.size:
         fill_from_numpy(array, values)
     return array

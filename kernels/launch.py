@@ -6,6 +6,7 @@ pointers and numbers. Nothing is kept alive between launches but the compiled ke
 """
 
 import functools
+import operator
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -43,6 +44,7 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
     assert not any(templates[fixed:]), f"{kernel.__name__}: template values come first"
     annotations = [argument.annotation for argument in primal.arguments[fixed:]]
     arrays = [fixed + i for i, annotation in enumerate(annotations) if isinstance(annotation, NdarrayType)]
+    pick = operator.itemgetter(*arrays, arrays[-1])  # the last one twice: one alone would come without its tuple
     takes_vectors = not all(isinstance(it, NdarrayType) or it in NUMBERS for it in annotations)
 
     @functools.wraps(kernel)
@@ -51,7 +53,7 @@ def prepared(kernel: Callable[..., None]) -> Callable[..., None]:
         if takes_vectors or (runtime.target_tape and not runtime.grad_replaced):
             kernel(*map(_unwrapped, arguments))
             return
-        signature = (*arguments[:fixed], *[_type(arguments[place]) for place in arrays])
+        signature = (*arguments[:fixed], *map(_type, pick(arguments)))
         plan = plans.get(signature)
         if plan is None or plan.program() is not runtime.prog:
             if None in signature or runtime.prog is None or impl.current_cfg().debug:

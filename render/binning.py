@@ -7,7 +7,7 @@ gsplat; equal depths keep the order of the Gaussians.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import taichi as ti
@@ -24,8 +24,7 @@ DEPTH_BITS = 31
 """The bits of a non-negative float32, which order like the numbers."""
 
 
-@dataclass(frozen=True)
-class Tiles:
+class Tiles(NamedTuple):
     """Lists of Gaussians, one for each tile of each camera."""
 
     tile_size: int

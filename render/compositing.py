@@ -37,7 +37,7 @@ from render.compositing_by_tile import composite_by_tile
 from render.compositing_by_tile_adjoint import composite_by_tile_grad
 from render.constants import BLOCK_CHANNELS_MAX, TILE_SIZE
 from render.projection import Projection
-from render.splats import NUMBERS
+from render.splats import NUMBERS, Projected
 
 
 class Compositing:
@@ -46,8 +46,8 @@ class Compositing:
     Args:
         colors_per_camera: whether ``colors`` has a row for each camera or one for all.
         projection: share its outputs, so that a tape leads from the image to the world; else they are new arrays.
-        inputs: arrays to read instead: radii, splats, colors, backgrounds.
-        counted: the tiles and keys that a projection has found (render/projection.py); None: they are found anew.
+            What it has counted must be tiles of the same size.
+        inputs: arrays to read instead of new ones: colors, backgrounds.
         absgrad: also sum the absolute gradients of ``means2d`` over the pixels.
         available: says how many bytes the tile lists may take; more is an error. None: no limit.
         depth: the image's channel after the colours: ``none``, ``accumulated`` or ``expected``.
@@ -65,9 +65,8 @@ class Compositing:
         *,
         tile_size: int = TILE_SIZE,
         colors_per_camera: bool = False,
-        projection: Projection | None = None,
+        projection: Projection | Projected | None = None,
         inputs: Sequence | None = None,
-        counted: tuple[ti.Ndarray, ti.Ndarray] | None = None,
         needs_grad: bool = True,
         absgrad: bool = False,
         available: Callable[[], int | None] = lambda: None,
@@ -76,13 +75,19 @@ class Compositing:
         threads: str | None = None,
     ):
         self.cameras, self.n, self.channels, self.width, self.height = cameras, n, channels, width, height
-        self.tile_size, self.absgrad, self.available, self.counted = tile_size, absgrad, available, counted
+        self.tile_size, self.absgrad, self.available = tile_size, absgrad, available
         self.background_grad, self.threads = background_grad, threads or best_threads(tile_size, channels)
         self.color_stride, self.depth_kind = int(colors_per_camera), DEPTHS.index(depth)
+        if projection is None:
+            projection = Projected(int_array(cameras, n, 2), real_array(cameras, n, NUMBERS, needs_grad=needs_grad))
+        self.radii, self.splats, self.counted = projection.radii, projection.splats, projection.counted
         if inputs is None:
-            self._take_or_make_inputs(projection, needs_grad)
-        else:
-            self.radii, self.splats, self.colors, self.backgrounds = inputs
+            inputs = (
+                real_array(cameras if colors_per_camera else 1, n, channels, needs_grad=needs_grad),
+                real_array(cameras, channels, needs_grad=needs_grad),
+            )
+        self.colors, self.backgrounds = inputs
+        """[C or 1, N, channels], and what is behind everything [C, channels]."""
         self.image = scratch_array(cameras, height, width, channels + (depth != "none"), needs_grad=needs_grad)
         """[C, height, width, channels], and the depth if there is one, unit length."""
         self.alphas = scratch_array(cameras, height, width, 1, needs_grad=needs_grad)
@@ -93,21 +98,8 @@ class Compositing:
         """Entry of the tile lists from which on nothing reaches each pixel."""
         self.tiles: Tiles
         """The tile lists, made by ``composite``."""
-        self.means2d_abs = real_array(cameras, n, 2) if absgrad and inputs is None else None
+        self.means2d_abs = real_array(cameras, n, 2) if absgrad and needs_grad else None
         """Σ over pixels of the absolute gradient of the centres, made by ``composite_grad`` if ``absgrad``."""
-
-    def _take_or_make_inputs(self, projection, needs_grad):
-        cameras, n = self.cameras, self.n
-        if projection is None:
-            self.radii = int_array(cameras, n, 2)
-            self.splats = real_array(cameras, n, NUMBERS, needs_grad=needs_grad)
-            """Projected Gaussians (render/splats.py)."""
-        else:
-            self.radii, self.splats = projection.radii, projection.splats
-        self.colors = real_array(cameras if self.color_stride else 1, n, self.channels, needs_grad=needs_grad)
-        """[C or 1, N, channels]."""
-        self.backgrounds = real_array(cameras, self.channels, needs_grad=needs_grad)
-        """Colour behind everything [C, channels]."""
 
 
 def best_threads(tile_size: int, channels: int) -> str:

@@ -1,5 +1,7 @@
 """A projected Gaussian as one row of numbers, which every later kernel reads; a gradient of it has the same layout."""
 
+from typing import Any, NamedTuple
+
 import taichi as ti
 
 MEAN, DEPTH, CONIC, OPACITY = 0, 2, 3, 6
@@ -9,6 +11,14 @@ WIDTHS = (2, 1, 3, 1)
 """How many columns each of these four takes, in their order."""
 
 NUMBERS = sum(WIDTHS)
+
+
+class Projected(NamedTuple):
+    """What tile lists and compositing read of a projection, under the names that render/projection.py has for it."""
+
+    radii: Any
+    splats: Any
+    counted: tuple[Any, Any] | None = None
 
 
 @ti.func
