@@ -119,7 +119,7 @@ class _Composite(torch.autograd.Function):
                 arrays = Projected(put(radii), put(side_by_side(splats)))
             if backgrounds is None:
                 backgrounds = _black(c, channels, radii.device)
-            inputs = put(colors, (c if per_camera else 1, n, channels)), put(backgrounds)
+            inputs = put(colors, (c * n if per_camera else n, channels)), put(backgrounds)
             b = Compositing(
                 c,
                 n,

@@ -143,7 +143,7 @@ class _Project(torch.autograd.Function):
     @staticmethod
     def forward(ctx, settings, tile_size, looked_at, *tensors):
         means, viewmats = tensors[0], tensors[-2]
-        c, n, device = len(viewmats), len(means), means.device
+        c, n, device = viewmats.shape[0], means.shape[0], means.device
         by_axes, camera_grad = len(tensors) == 6, any(ctx.needs_input_grad[-2:])
         with launches(tensors=True):
             inputs = [put(tensor) for tensor in tensors]

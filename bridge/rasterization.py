@@ -127,7 +127,7 @@ def rasterization(
     tensors = dict(means=means, quats=quats, scales=scales, covars=covars, opacities=opacities, colors=colors)
     tensors |= dict(backgrounds=backgrounds, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks)
     check_tensors(tensors, sh_degree)
-    cameras, n = len(viewmats), len(means)
+    cameras, n = viewmats.shape[0], means.shape[0]
     if colors is None:
         colors = means.new_zeros(n, 0)
     check_memory(cameras, n, view, colors)

@@ -12,9 +12,9 @@ PLACES = (MEAN, DEPTH, CONIC, OPACITY)
 
 def columns(splats: Tensor) -> tuple[Tensor, ...]:
     """means2d [C, N, 2], depths [C, N], conics [C, N, 3], opacities [C, N] in the memory of ``splats`` [C, N, 7]."""
-    means2d, depths, conics, opacities = splats.split(WIDTHS, dim=-1)
-    # .data: no views, which torch lets nobody change in place.
-    return means2d.data, depths[..., 0].data, conics.data, opacities[..., 0].data
+    # Unsafe: no views, which torch lets nobody change in place. Nobody changes ``splats``.
+    means2d, depths, conics, opacities = torch.unsafe_split_with_sizes(splats, WIDTHS, -1)
+    return means2d, depths.squeeze_(-1), conics, opacities.squeeze_(-1)
 
 
 def side_by_side(parts: Sequence[Tensor | None]) -> Tensor:

@@ -77,17 +77,17 @@ class Compositing:
         self.cameras, self.n, self.channels, self.width, self.height = cameras, n, channels, width, height
         self.tile_size, self.absgrad, self.available = tile_size, absgrad, available
         self.background_grad, self.threads = background_grad, threads or best_threads(tile_size, channels)
-        self.color_stride, self.depth_kind = int(colors_per_camera), DEPTHS.index(depth)
+        self.color_stride, self.depth_kind = n if colors_per_camera else 0, DEPTHS.index(depth)
         if projection is None:
             projection = Projected(int_array(cameras, n, 2), real_array(cameras, n, NUMBERS, needs_grad=needs_grad))
         self.radii, self.splats, self.counted = projection.radii, projection.splats, projection.counted
         if inputs is None:
             inputs = (
-                real_array(cameras if colors_per_camera else 1, n, channels, needs_grad=needs_grad),
+                real_array(cameras * n if colors_per_camera else n, channels, needs_grad=needs_grad),
                 real_array(cameras, channels, needs_grad=needs_grad),
             )
         self.colors, self.backgrounds = inputs
-        """[C or 1, N, channels], and what is behind everything [C, channels]."""
+        """[N, channels] or, camera by camera, [C N, channels]; what is behind everything [C, channels]."""
         self.image = scratch_array(cameras, height, width, channels + (depth != "none"), needs_grad=needs_grad)
         """[C, height, width, channels], and the depth if there is one, unit length."""
         self.alphas = scratch_array(cameras, height, width, 1, needs_grad=needs_grad)

@@ -58,7 +58,7 @@ def stage(
     for i in ti.static(range(2)):
         shared[8 + i, t] = slopes[i]
     for i in ti.static(range(channels)):
-        shared[SHARED + i, t] = colors[row, p, i]
+        shared[SHARED + i, t] = colors[row, i]
 
 
 @ti.func
@@ -94,7 +94,7 @@ def patch(tile, warp, columns, rows, height: ti.template()):
 def composite_by_block(
     channels: ti.template(),
     splats: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=2),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
@@ -127,7 +127,7 @@ def composite_by_block(
                 break
             if first + thread < end:
                 p = ids[first + thread] - c * splats.shape[1]
-                stage(shared, thread, channels, c, p, c * color_stride, splats, colors)
+                stage(shared, thread, channels, c, p, c * color_stride + p, splats, colors)
             ti.simt.block.sync()
             count = ti.min(BLOCK, end - first)
             group = 0

@@ -49,7 +49,7 @@ def composite_by_block_grad(
     absgrad: ti.template(),
     untouched: ti.template(),
     splats: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=2),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
@@ -58,7 +58,7 @@ def composite_by_block_grad(
     image_bar: ti.types.ndarray(ndim=4),
     alphas_bar: ti.types.ndarray(ndim=4),
     splats_bar: ti.types.ndarray(ndim=3),
-    colors_bar: ti.types.ndarray(ndim=3),
+    colors_bar: ti.types.ndarray(ndim=2),
     backgrounds_bar: ti.types.ndarray(ndim=2),
     means2d_abs: ti.types.ndarray(ndim=3),
     records: ti.types.ndarray(ndim=2),
@@ -117,7 +117,7 @@ def composite_by_block_grad(
             if end - 1 - thread >= begin:
                 p = ids[end - 1 - thread] - c * n
                 shared_ids[thread] = p
-                stage(shared, thread, channels, c, p, c * color_stride, splats, colors)
+                stage(shared, thread, channels, c, p, c * color_stride + p, splats, colors)
             ti.simt.block.sync()
             count = ti.min(THREADS, end - begin)
             group = ti.max(0, end - last) // WARP * WARP
@@ -199,9 +199,9 @@ def _share_out(
         add_to_splat(splats_bar, c, p, mean2d_bar, records[i, 6], conic_bar, opacity_bar)
     for j in ti.static(range(channels)):
         share = records[i, MOMENTS + j]
-        if ti.static(not untouched) or c * color_stride != c:
-            share += colors_bar[c * color_stride, p, j]
-        colors_bar[c * color_stride, p, j] = share
+        if ti.static(not untouched) or (color_stride == 0 and c > 0):
+            share += colors_bar[c * color_stride + p, j]
+        colors_bar[c * color_stride + p, j] = share
     if ti.static(absgrad):
         for j in ti.static(range(2)):
             share = records[i, MOMENTS + channels + j]

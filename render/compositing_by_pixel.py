@@ -27,7 +27,7 @@ from render.splats import DEPTH, OPACITY, add_to_splat, conic_at, mean_at
 @ti.kernel
 def composite_by_pixel(
     splats: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=2),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
@@ -67,7 +67,7 @@ def composite_by_pixel(
                             depth += weight * splats[c, p, DEPTH]
                             for j in ti.static(range(CHANNELS_IN_REGISTERS)):
                                 if first + j < channels:
-                                    total[j] += weight * colors[c * color_stride, p, first + j]
+                                    total[j] += weight * colors[c * color_stride + p, first + j]
                 for j in ti.static(range(CHANNELS_IN_REGISTERS)):
                     if first + j < channels:
                         image[c, y, x, first + j] = total[j] + transmittance * backgrounds[c, first + j]
@@ -85,7 +85,7 @@ def composite_by_pixel(
 @ti.kernel
 def composite_by_pixel_grad(
     splats: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=2),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
@@ -94,7 +94,7 @@ def composite_by_pixel_grad(
     image_bar: ti.types.ndarray(ndim=4),
     alphas_bar: ti.types.ndarray(ndim=4),
     splats_bar: ti.types.ndarray(ndim=3),
-    colors_bar: ti.types.ndarray(ndim=3),
+    colors_bar: ti.types.ndarray(ndim=2),
     backgrounds_bar: ti.types.ndarray(ndim=2),
     means2d_abs: ti.types.ndarray(ndim=3),
     channels: ti.i32,
@@ -140,8 +140,8 @@ def composite_by_pixel_grad(
                         value = splats[c, p, DEPTH] * shown_depth_bar
                         for channel in range(channels):
                             bar = image_bar[c, y, x, channel]
-                            value += colors[c * color_stride, p, channel] * bar
-                            colors_bar[c * color_stride, p, channel] += weight * bar
+                            value += colors[c * color_stride + p, channel] * bar
+                            colors_bar[c * color_stride + p, channel] += weight * bar
                         alpha_bar = transmittance * value - behind * share
                         behind += weight * value
                         mean2d_bar, conic_bar, opacity_bar = alpha_adjoint(conic, d, opacity, falloff, alpha_bar)

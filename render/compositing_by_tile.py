@@ -126,7 +126,7 @@ def _finish_tile(
 def composite_by_tile(
     splats: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=2),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
@@ -178,7 +178,7 @@ def composite_by_tile(
                                 if depth_kind != 0:
                                     image[c, y, x, channels] = image[c, y, x, channels] + weight * depth
                                 for channel in range(channels):
-                                    color = colors[c * color_stride, p, channel]
+                                    color = colors[c * color_stride + p, channel]
                                     image[c, y, x, channel] = image[c, y, x, channel] + weight * color
             k += 1
         _finish_tile(area, channels, depth_kind, backgrounds, image, alphas, pixels)

@@ -76,7 +76,7 @@ def _background_adjoint(
 def composite_by_tile_grad(
     splats: ti.types.ndarray(ndim=3),
     radii: ti.types.ndarray(ndim=3),
-    colors: ti.types.ndarray(ndim=3),
+    colors: ti.types.ndarray(ndim=2),
     backgrounds: ti.types.ndarray(ndim=2),
     offsets: ti.types.ndarray(ndim=1),
     ids: ti.types.ndarray(ndim=1),
@@ -85,7 +85,7 @@ def composite_by_tile_grad(
     image_bar: ti.types.ndarray(ndim=4),
     alphas_bar: ti.types.ndarray(ndim=4),
     splats_bar: ti.types.ndarray(ndim=3),
-    colors_bar: ti.types.ndarray(ndim=3),
+    colors_bar: ti.types.ndarray(ndim=2),
     backgrounds_bar: ti.types.ndarray(ndim=2),
     means2d_abs: ti.types.ndarray(ndim=3),
     running: ti.types.ndarray(ndim=4),
@@ -151,7 +151,7 @@ def composite_by_tile_grad(
                             value = depth * shown_depth_bar
                             for channel in range(channels):
                                 bar = image_bar[c, y, x, channel]
-                                value += colors[c * color_stride, p, channel] * bar
+                                value += colors[c * color_stride + p, channel] * bar
                                 color_sums[tile, channel] = color_sums[tile, channel] + weight * bar
                             behind = running[c, y, x, 1]
                             alpha_bar = transmittance * value - behind * share
@@ -168,4 +168,4 @@ def composite_by_tile_grad(
                 for i in ti.static(range(2)):
                     means2d_abs[c, p, i] += mean2d_abs[i]
             for channel in range(channels):
-                colors_bar[c * color_stride, p, channel] += color_sums[tile, channel]
+                colors_bar[c * color_stride + p, channel] += color_sums[tile, channel]

@@ -56,13 +56,13 @@ def _make_renderer(m):
 @ti.kernel
 def _colors_of_normals(normals: ti.types.ndarray(), colors: ti.types.ndarray()):
     for j, k in normals:
-        colors[0, j, k] = 0.5 + 0.5 * normals[j, k]
+        colors[j, k] = 0.5 + 0.5 * normals[j, k]
 
 
 @ti.kernel
 def _add_normals_grad(colors_bar: ti.types.ndarray(), normals_bar: ti.types.ndarray()):
     for j, k in normals_bar:
-        normals_bar[j, k] += 0.5 * colors_bar[0, j, k]
+        normals_bar[j, k] += 0.5 * colors_bar[j, k]
 
 
 @ti.ad.grad_replaced

@@ -25,7 +25,7 @@ def make_stages(scene, threads, **options):
     for name in ("means", "covars", "opacities", "viewmats", "Ks"):
         getattr(projection, name).from_numpy(scene[name])
     stage = Compositing(CAMERAS, N, CHANNELS, WIDTH, HEIGHT, projection=projection, threads=threads, **options)
-    stage.colors.from_numpy(scene["colors"][None])
+    stage.colors.from_numpy(scene["colors"])
     stage.backgrounds.from_numpy(scene["backgrounds"])
     return projection, stage
 

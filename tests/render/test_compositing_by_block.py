@@ -23,7 +23,7 @@ def evaluate(scene, threads, depth):
     for name in ("means", "covars", "opacities", "viewmats", "Ks"):
         getattr(projection, name).from_numpy(scene[name].float().numpy())
     stage = Compositing(cameras, n, channels, *size, projection=projection, threads=threads, absgrad=True, depth=depth)
-    stage.colors.from_numpy(scene["colors"].float().numpy()[None])
+    stage.colors.from_numpy(scene["colors"].float().numpy())
     stage.backgrounds.from_numpy(scene["backgrounds"].float().numpy())
     project(projection)
     composite(stage)
