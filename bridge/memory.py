@@ -46,15 +46,16 @@ def expect_fits(owner: str, what: Callable[[], str], numbers: int, largest: int,
         advice: what to change.
     """
     if largest > MAX_INDEX:
-        raise InputError(f"{owner}: {what()} need an array of {largest} numbers; expected at most {MAX_INDEX}: {advice}")
+        raise InputError(
+            f"{owner}: {what()} need an array of {largest} numbers; expected at most {MAX_INDEX}: {advice}"
+        )
     needed = numbers * current().dtype.itemsize
     if needed <= ALWAYS_FITS:
         return
     available = available_bytes()
     if available is not None and needed > available:
-        raise InputError(
-            f"{owner}: {what()} need about {gibibytes(needed)} of memory; {gibibytes(available)} are available: {advice}"
-        )
+        room = f"{gibibytes(available)} are available"
+        raise InputError(f"{owner}: {what()} need about {gibibytes(needed)} of memory; {room}: {advice}")
 
 
 def gibibytes(count: int) -> str:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from bridge.checks import expect_shape, expect_shapes
-from bridge.exchange import clear, expect_alive, expect_runtime, hand_over, incoming, load, put, take
+from bridge.exchange import clear, expect_alive, expect_runtime, hand_over, load, put, take
 from bridge.lent_memory import launches
 from bridge.once_differentiable import once_differentiable
 from bridge.runtime import current
@@ -71,7 +71,7 @@ def project_gaussians(
 
 def project_checked(
     means, covars, opacities, viewmats, Ks, settings, quats, scales, tile_size=None, looked_at=None
-) -> tuple[tuple[Tensor, ...], Projected]:
+) -> tuple[tuple[Tensor, Tensor, Tensor, Tensor, Tensor], Projected]:
     """``project_gaussians`` of arguments that are known to be right, and the same as arrays, tiles counted.
 
     Args:
@@ -79,8 +79,9 @@ def project_checked(
             render.projection.Projection; None stands for one that is not there, or for no look at all.
     """
     shapes = (quats, scales) if covars is None else (covars,)
-    *columns, radii, arrays = _Project.apply(settings, tile_size, looked_at, means, *shapes, opacities, viewmats, Ks)
-    return (radii, *columns), arrays
+    tensors = (means, *shapes, opacities, viewmats, Ks)
+    means2d, depths, conics, lowered, radii, arrays = _Project.apply(settings, tile_size, looked_at, *tensors)
+    return (radii, means2d, depths, conics, lowered), arrays
 
 
 def needs_grad(tensors) -> bool:

@@ -14,6 +14,7 @@ from bridge.rasterization_meta import make_meta
 from bridge.spherical_harmonics import view_colors
 from configs.errors import InputError
 
+
 def rasterization(
     means: Tensor,
     quats: Tensor | None,
@@ -123,12 +124,13 @@ def rasterization(
     if covars is not None:
         quats = scales = None
     if not draws_colors:
-        colors, backgrounds, sh_degree, sh_rotations = None, None, None, None
-    tensors = dict(means=means, quats=quats, scales=scales, covars=covars, opacities=opacities, colors=colors)
-    tensors |= dict(backgrounds=backgrounds, sh_rotations=sh_rotations, viewmats=viewmats, Ks=Ks)
+        backgrounds = sh_degree = sh_rotations = None
+    tensors = dict(means=means, quats=quats, scales=scales, covars=covars, opacities=opacities)
+    tensors |= dict(colors=colors if draws_colors else None, backgrounds=backgrounds, sh_rotations=sh_rotations)
+    tensors |= dict(viewmats=viewmats, Ks=Ks)
     check_tensors(tensors, sh_degree)
     cameras, n = viewmats.shape[0], means.shape[0]
-    if colors is None:
+    if not draws_colors:
         colors = means.new_zeros(n, 0)
     check_memory(cameras, n, view, colors)
     if not n:

@@ -106,16 +106,18 @@ def whole_pixels(owner: str, **sizes) -> list[int]:
     return [int(value) for value in sizes.values()]
 
 
-def check_ranges(near_plane: float, far_plane: float, radius_clip: float, eps2d: float) -> list[float]:
+def check_ranges(
+    near_plane: float, far_plane: float, radius_clip: float, eps2d: float
+) -> tuple[float, float, float, float]:
     """Check the numbers; the same as Python's own, whatever library they are of."""
     given = dict(near_plane=near_plane, far_plane=far_plane, radius_clip=radius_clip, eps2d=eps2d)
-    near, far, clip, eps = reals = [_number(name, value) for name, value in given.items()]
+    near, far, clip, eps = [_number(name, value) for name, value in given.items()]
     if not 0 <= near < far:
         raise InputError(f"{OWNER}: near_plane is {near}, far_plane {far}; expected 0 <= near < far")
     for name, value in (("radius_clip", clip), ("eps2d", eps)):
         if not 0 <= value < float("inf"):
             raise InputError(f"{OWNER}: {name} is {value}; expected a number of at least 0")
-    return reals
+    return near, far, clip, eps
 
 
 def _number(name: str, value: float) -> float:

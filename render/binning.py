@@ -129,9 +129,7 @@ def _tile_meets(mean2d, conic, cutoff, column, row, tile_size):
 
 
 @ti.func
-def count_tiles(
-    exact: ti.template(), splats: ti.template(), radii: ti.template(), c, p, columns, rows, tile_size
-):
+def count_tiles(exact: ti.template(), splats: ti.template(), radii: ti.template(), c, p, columns, rows, tile_size):
     """How many tiles a Gaussian meets."""
     count = 0
     if radii[c, p, 0] > 0:

@@ -170,7 +170,9 @@ def composite_by_block_grad(
     # A thread owns a Gaussian, for the sake of colours that cameras share.
     for p in range(splats.shape[1]):
         for c in range(splats.shape[0]):
-            _share_out(channels, absgrad, untouched, c, p, color_stride, records, splats, splats_bar, colors_bar, means2d_abs)
+            _share_out(
+                channels, absgrad, untouched, c, p, color_stride, records, splats, splats_bar, colors_bar, means2d_abs
+            )
 
 
 @ti.func

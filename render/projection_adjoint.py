@@ -34,7 +34,7 @@ from render.splats import DEPTH, OPACITY, conic_at, mean_at
 
 @ti.ad.grad_for(project)
 def project_grad(b: Projection) -> None:
-    """Add to the gradients of ``means``, ``covars``, ``opacities``, ``viewmats``, ``Ks`` what that of ``splats`` says."""
+    """Add to the gradients of ``means``, ``shapes``, ``opacities``, ``viewmats``, ``Ks`` what ``splats.grad`` says."""
     rows = [array.grad for array in (b.means, *b.shapes, b.opacities)]
     cameras = (b.viewmats.grad, b.Ks.grad)
     if not b.camera_grad:

@@ -75,7 +75,7 @@ def _is_semidefinite(a):
 
 @ti.func
 def camera_is_sound(viewmats: ti.template(), Ks: ti.template(), c):
-    """Whether all is finite, ``viewmats[c]`` surely ends with 0, 0, 0, 1 and is not singular, focal lengths positive."""
+    """Whether all is finite, ``viewmats[c]`` ends with 0, 0, 0, 1 and is not singular, focal lengths are positive."""
     m = rotation(viewmats, c)
     volume = 1.0
     for i in ti.static(range(3)):
