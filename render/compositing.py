@@ -162,9 +162,7 @@ def composite_adjoint(b: Compositing, bars, gradients, backgrounds_bar, means2d_
     elif b.threads == "pixel":
         composite_by_pixel_grad(b.splats, *inputs, *bars, *sums, *sizes)
     else:
-        kind, records = (
-            (b.channels, b.absgrad, untouched),
-            real_array(b.cameras * b.n, record_size(b.channels, b.absgrad)),
-        )
+        kind, (cameras, n, _) = (b.channels, b.absgrad, untouched), b.splats.shape  # n is 1 where there are none
+        records = real_array(cameras * n, record_size(b.channels, b.absgrad))
         layout = (b.depth_kind, b.color_stride, *grid, b.background_grad)
         composite_by_block_grad(*kind, b.splats, *inputs, *bars, *sums, records, *layout)
