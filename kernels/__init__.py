@@ -2,3 +2,7 @@
 
 Nothing here knows what a particle, a Gaussian or a torch tensor is.
 """
+
+from kernels.shortcuts import take_shortcuts
+
+take_shortcuts()
