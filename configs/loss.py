@@ -58,6 +58,8 @@ class FineMassConfig(MassConfig):
     """Factor of the term. Unit: none."""
     refinement: Annotated[Integer, Field(ge=2, le=4)] = 2
     """Fine cells along the side of one of the solver's. Unit: none."""
+    fill: Annotated[Integer, Field(ge=1, le=4)] = 1
+    """The target's points along a particle spacing. Unit: none."""
 
 
 class SilhouetteConfig(TermConfig):
