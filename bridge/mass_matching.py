@@ -62,6 +62,7 @@ def mass_matching_loss(
     outside_weight: float = 1.0,
     excess_weight: float = 1.0,
     rim_weight: float = 1.0,
+    linear_excess: float = 0.0,
 ) -> Tensor:
     """Logarithmic difference of nodal masses, summed over all nodes (Xu et al., TVCG 2025; docs/method.md).
 
@@ -84,14 +85,14 @@ def mass_matching_loss(
     share = target_mass / target_mass.max().clamp_min(EMPTY)
     inside = rim_weight + (1 - rim_weight) * share
     weight = torch.where(target_mass <= EMPTY, outside_weight, inside)
-    return _MassMatching.apply(x, mass, target_mass, weight, config, excess_weight)
+    return _MassMatching.apply(x, mass, target_mass, weight, config, excess_weight, linear_excess)
 
 
 class _MassMatching(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, mass, target_mass, weight, config, excess_weight):
+    def forward(ctx, x, mass, target_mass, weight, config, excess_weight, linear_excess):
         with launch_lock:
-            buffers = MassLoss(config.grid, config.kernel, x.shape[0], excess_weight)
+            buffers = MassLoss(config.grid, config.kernel, x.shape[0], excess_weight, linear_excess)
             load(x, buffers.x)
             load(mass, buffers.mass)
             load(target_mass, buffers.target)
@@ -113,4 +114,4 @@ class _MassMatching(torch.autograd.Function):
             _mass_loss_grad(b)
             x_bar = to_torch(b.x.grad, (b.n, 3), loss_bar.device)
             mass_bar = to_torch(b.mass.grad, (b.n,), loss_bar.device)
-        return x_bar, mass_bar, None, None, None, None
+        return x_bar, mass_bar, None, None, None, None, None

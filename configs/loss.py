@@ -45,6 +45,9 @@ class MassConfig(TermConfig):
     excess_weight: NonNegative = 1.0
     """Weight of those of the target's nodes that hold more than it does. Below 1, filling the target everywhere counts
     more than an even filling: what the centre of mass does not allow there is heaped up somewhere. Unit: none."""
+    excess: Literal["log", "linear"] = "log"
+    """How what these hold too much counts: by the logarithm, or as a share of a full cell. The slope of the logarithm
+    falls beyond some three times the target, so that a heap draws more together."""
     rim_weight: NonNegative = 1.0
     """Weight of nodes that the target hardly fills; up to full ones it rises to 1 with the mass. Below 1, the inside
     counts more than the outline, which silhouettes see. Unit: none."""

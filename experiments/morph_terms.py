@@ -82,6 +82,7 @@ def _mass_term(r: Rollout, name: str) -> Tensor:
         settings.outside_weight,
         settings.excess_weight,
         settings.rim_weight,
+        settings.full_cell if settings.excess == "linear" else 0.0,
     )
     return loss / getattr(settings, "refinement", 1) ** 3
 

@@ -31,8 +31,11 @@ MIN_MASS = 1e-3
 class MassLoss:
     """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target``, ``weight [nx, ny, nz]`` -> ``loss``."""
 
-    def __init__(self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0):
-        self.n, self.nodes, self.excess_weight = n, NODES[kernel], float(excess_weight)
+    def __init__(
+        self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0, linear_excess: float = 0.0
+    ):
+        self.n, self.nodes = n, NODES[kernel]
+        self.excess_weight, self.linear_excess = float(excess_weight), float(linear_excess)
         self.x = real_array(n, 3, needs_grad=True)
         self.mass = real_array(n, needs_grad=True)
         self.target, self.weight = real_array(*grid.size), real_array(*grid.size)
@@ -90,7 +93,8 @@ def interpolate_nodes(x: ti.Ndarray, n: int, node_values: ti.Ndarray, constants:
 def mass_loss(b: MassLoss) -> None:
     """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
     rasterize_mass(b.x, b.mass, b.n, b.node_mass, b.constants, b.nodes)
-    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, b.weight, b.excess_weight, b.loss)
+    settings = (b.weight, b.excess_weight, b.linear_excess)
+    _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, *settings, b.loss)
 
 
 @ti.ad.grad_for(mass_loss)
@@ -108,6 +112,7 @@ def _compare(
     totals: ti.types.ndarray(ndim=1),
     weight: ti.types.ndarray(ndim=3),
     excess_weight: float,
+    linear_excess: float,
     loss: ti.types.ndarray(ndim=1),
 ):
     # Sums over rows of nodes, then layers, then all: of the same order every time.
@@ -125,7 +130,9 @@ def _compare(
         scale = _mass_scale(totals)
         value, coupling = 0.0, 0.0
         for k in range(node_mass.shape[2]):
-            node_value, slope = _node_loss(scale * node_mass[i, j, k], target[i, j, k], weight[i, j, k], excess_weight)
+            node_value, slope = _node_loss(
+                scale * node_mass[i, j, k], target[i, j, k], weight[i, j, k], excess_weight, linear_excess
+            )
             value += node_value
             coupling += slope * node_mass[i, j, k]
             node_bar[i, j, k] = scale * slope
@@ -164,14 +171,17 @@ def _mass_scale(totals: ti.template()):
 
 
 @ti.func
-def _node_loss(scaled, target, node_weight, excess_weight):
+def _node_loss(scaled, target, node_weight, excess_weight, linear_excess):
     """The node's loss and its derivative with respect to s c_i."""
     difference = ti.log(scaled + LOG_SHIFT) - ti.log(target + LOG_SHIFT)
-    weight = node_weight
+    weight, derivative = node_weight, 1.0 / (scaled + LOG_SHIFT)
     if target > EMPTY and difference > 0.0:
         weight *= excess_weight
+        if linear_excess > 0.0:
+            derivative = 1.0 / (linear_excess + LOG_SHIFT)
+            difference = (scaled - target) * derivative
     value = 0.5 * weight * difference * difference
-    slope = weight * difference / (scaled + LOG_SHIFT)
+    slope = weight * difference * derivative
     if scaled < MIN_MASS:
         value += (MIN_MASS - scaled) ** 2
         slope -= 2.0 * (MIN_MASS - scaled)
