@@ -22,7 +22,7 @@ from mpm.mass_loss import (
     rasterize_mass,
 )
 
-_WEIGHTS = ("outside_weight", "excess_weight", "rim_weight")
+_WEIGHTS = ("outside_weight", "excess_weight", "rim_weight", "excess_unit")
 
 
 def rasterize_particle_mass(x: Tensor, mass: Tensor, config: MPMConfig) -> Tensor:
@@ -62,7 +62,7 @@ def mass_matching_loss(
     outside_weight: float = 1.0,
     excess_weight: float = 1.0,
     rim_weight: float = 1.0,
-    linear_excess: float = 0.0,
+    excess_unit: float = 0.0,
 ) -> Tensor:
     """Logarithmic difference of nodal masses, summed over all nodes (Xu et al., TVCG 2025; docs/method.md).
 
@@ -71,6 +71,7 @@ def mass_matching_loss(
         outside_weight: weight of nodes that the target leaves empty.
         excess_weight: weight of those of the target's nodes that hold more than it does.
         rim_weight: weight of nodes that the target hardly fills; up to its fullest node it rises to 1 with the mass.
+        excess_unit: mass of which the excess in the target's nodes is counted in shares; 0 counts it by the logarithm.
 
     Returns:
         0-d tensor; gradients to ``x`` and ``mass`` are those of this very value.
@@ -79,20 +80,20 @@ def mass_matching_loss(
     expect_shape("mass_matching_loss", "x", x, ("N", 3))
     expect_shape("mass_matching_loss", "mass", mass, (x.shape[0],))
     expect_shape("mass_matching_loss", "target_mass", target_mass, tuple(config.grid.size))
-    for name, value in zip(_WEIGHTS, (outside_weight, excess_weight, rim_weight), strict=True):
+    for name, value in zip(_WEIGHTS, (outside_weight, excess_weight, rim_weight, excess_unit), strict=True):
         if value < 0:
             raise InputError(f"mass_matching_loss: {name} is {value}; expected at least 0")
     share = target_mass / target_mass.max().clamp_min(EMPTY)
     inside = rim_weight + (1 - rim_weight) * share
     weight = torch.where(target_mass <= EMPTY, outside_weight, inside)
-    return _MassMatching.apply(x, mass, target_mass, weight, config, excess_weight, linear_excess)
+    return _MassMatching.apply(x, mass, target_mass, weight, config, excess_weight, excess_unit)
 
 
 class _MassMatching(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x, mass, target_mass, weight, config, excess_weight, linear_excess):
+    def forward(ctx, x, mass, target_mass, weight, config, excess_weight, excess_unit):
         with launch_lock:
-            buffers = MassLoss(config.grid, config.kernel, x.shape[0], excess_weight, linear_excess)
+            buffers = MassLoss(config.grid, config.kernel, x.shape[0], excess_weight, excess_unit)
             load(x, buffers.x)
             load(mass, buffers.mass)
             load(target_mass, buffers.target)

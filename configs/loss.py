@@ -55,14 +55,12 @@ class MassConfig(TermConfig):
 
 class FineMassConfig(MassConfig):
     """Mass matching on a finer grid, which sees voids and heaps smaller than the solver's cells, as a mean over these:
-    divided by the number of fine cells in one."""
+    divided by the number of fine cells in one. Its target is filled more densely by as much, up to the mesh."""
 
     weight: NonNegative = 0.0
     """Factor of the term. Unit: none."""
     refinement: Annotated[Integer, Field(ge=2, le=4)] = 2
     """Fine cells along the side of one of the solver's. Unit: none."""
-    fill: Annotated[Integer, Field(ge=1, le=4)] = 1
-    """The target's points along a particle spacing. Unit: none."""
 
 
 class SilhouetteConfig(TermConfig):

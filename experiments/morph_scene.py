@@ -87,7 +87,7 @@ def build_scene(config: MorphConfig) -> MorphScene:
         target_mesh=target_mesh,
         target_points=target.x.double().numpy(),
         target_surface=_surface_points(*target_mesh, config.seed),
-        target_masses={name: _mass_target(name, target, config, target_mesh) for name, _ in config.loss.mass_terms()},
+        target_masses={name: _mass_target(name, target, target_mesh, config) for name, _ in config.loss.mass_terms()},
         views=views,
         target_alpha=torch.tensor(given.get("silhouette", np.stack([mask for mask, _ in images])), dtype=real),
         target_depth=torch.tensor(given.get("depth", np.stack([depth for _, depth in images])), dtype=real),
@@ -114,13 +114,13 @@ def _fill(
     return spacing, load_points(mesh, spacing, density, mesh_config.jitter, config.seed)
 
 
-def _mass_target(name: str, target: Particles[Tensor], config: MorphConfig, mesh: Mesh) -> MassTarget:
+def _mass_target(name: str, target: Particles[Tensor], mesh: Mesh, config: MorphConfig) -> MassTarget:
     """Of the mass matching of that name, on its grid."""
     settings, grid = getattr(config.loss, name), config.mpm.grid
-    if getattr(settings, "fill", 1) > 1:
-        spacing = grid.spacing / config.target.points_per_cell ** (1 / 3) / settings.fill
-        target = load_points(mesh, spacing, config.mpm.material.density)
     refinement = getattr(settings, "refinement", 1)
+    if refinement > 1:  # the outermost of the particles end half a spacing within the mesh
+        distance = grid.spacing / config.target.points_per_cell ** (1 / 3) / refinement
+        target = load_points(mesh, distance, config.mpm.material.density)
     spacing, size = grid.spacing / refinement, tuple(refinement * (n - 1) + 1 for n in grid.size)
     mpm = config.mpm.model_copy(update={"grid": grid.model_copy(update={"spacing": spacing, "size": size})})
     scale = settings.full_cell / (config.mpm.material.density * spacing**3)

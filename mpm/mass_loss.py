@@ -5,7 +5,9 @@ With c_i the particles' mass at node i, t_i the target's and s = (Σ t + ε_s) /
     L = Σ_i w_i ½ [log(s c_i + 1 + ε) − log(t_i + 1 + ε)]² + Σ_{s c_i < m} (m − s c_i)²
 
 w_i is the node's ``weight``, times ``excess_weight`` where s c_i > t_i > 0. It stands in the value, so value and
-gradient agree; where s c_i = t_i the term and its slope vanish whatever the weight.
+gradient agree; where s c_i = t_i the term and its slope vanish whatever the weight. With an ``excess_unit`` u > 0 the
+bracket is (s c_i − t_i) / (u + 1 + ε) there: the slope of the squared logarithm has its maximum at e times the target,
+so that a larger heap is held back less the larger it is.
 """
 
 import numpy as np
@@ -32,10 +34,10 @@ class MassLoss:
     """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target``, ``weight [nx, ny, nz]`` -> ``loss``."""
 
     def __init__(
-        self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0, linear_excess: float = 0.0
+        self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0, excess_unit: float = 0.0
     ):
         self.n, self.nodes = n, NODES[kernel]
-        self.excess_weight, self.linear_excess = float(excess_weight), float(linear_excess)
+        self.excess_weight, self.excess_unit = float(excess_weight), float(excess_unit)
         self.x = real_array(n, 3, needs_grad=True)
         self.mass = real_array(n, needs_grad=True)
         self.target, self.weight = real_array(*grid.size), real_array(*grid.size)
@@ -93,7 +95,7 @@ def interpolate_nodes(x: ti.Ndarray, n: int, node_values: ti.Ndarray, constants:
 def mass_loss(b: MassLoss) -> None:
     """Fill ``b.loss``; the tape adds to ``b.x.grad`` and ``b.mass.grad``."""
     rasterize_mass(b.x, b.mass, b.n, b.node_mass, b.constants, b.nodes)
-    settings = (b.weight, b.excess_weight, b.linear_excess)
+    settings = (b.weight, b.excess_weight, b.excess_unit)
     _compare(b.node_mass, b.target, b.node_bar, b.rows, b.layers, b.totals, *settings, b.loss)
 
 
@@ -112,7 +114,7 @@ def _compare(
     totals: ti.types.ndarray(ndim=1),
     weight: ti.types.ndarray(ndim=3),
     excess_weight: float,
-    linear_excess: float,
+    excess_unit: float,
     loss: ti.types.ndarray(ndim=1),
 ):
     # Sums over rows of nodes, then layers, then all: of the same order every time.
@@ -131,7 +133,7 @@ def _compare(
         value, coupling = 0.0, 0.0
         for k in range(node_mass.shape[2]):
             node_value, slope = _node_loss(
-                scale * node_mass[i, j, k], target[i, j, k], weight[i, j, k], excess_weight, linear_excess
+                scale * node_mass[i, j, k], target[i, j, k], weight[i, j, k], excess_weight, excess_unit
             )
             value += node_value
             coupling += slope * node_mass[i, j, k]
@@ -171,14 +173,14 @@ def _mass_scale(totals: ti.template()):
 
 
 @ti.func
-def _node_loss(scaled, target, node_weight, excess_weight, linear_excess):
+def _node_loss(scaled, target, node_weight, excess_weight, excess_unit):
     """The node's loss and its derivative with respect to s c_i."""
     difference = ti.log(scaled + LOG_SHIFT) - ti.log(target + LOG_SHIFT)
     weight, derivative = node_weight, 1.0 / (scaled + LOG_SHIFT)
     if target > EMPTY and difference > 0.0:
         weight *= excess_weight
-        if linear_excess > 0.0:
-            derivative = 1.0 / (linear_excess + LOG_SHIFT)
+        if excess_unit > 0.0:
+            derivative = 1.0 / (excess_unit + LOG_SHIFT)
             difference = (scaled - target) * derivative
     value = 0.5 * weight * difference * difference
     slope = weight * difference * derivative

@@ -20,7 +20,7 @@ def _case(kernel, x=None):
 
 
 @pytest.mark.parametrize("kernel", ["quadratic", "cubic"])
-@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (0.3, 0.1, 0.2)])
+@pytest.mark.parametrize("weights", [(1.0, 1.0, 1.0), (5.0, 1.0, 1.0), (0.3, 0.1, 0.2), (0.3, 0.4, 0.2, 3.0)])
 def test_value_and_gradient(kernel, weights):
     config, inputs, target = _case(kernel)
 
@@ -72,6 +72,26 @@ def test_little_excess_weight_prefers_a_heap_to_a_gap():
     even, half, none = (deficit_and_excess(weight) for weight in (1.0, 0.5, 0.0))
     assert even > half > none > 0  # what is missing counts whatever the weight of what is too much
     assert half == pytest.approx((even + none) / 2)
+
+
+@pytest.mark.parametrize(("unit", "grows"), [(0.0, False), (75.0, True)])
+def test_linear_excess_holds_large_heaps_back_the_more(unit, grows):
+    """One particle takes more and more of the others' mass: the excess's share of the loss, by that particle's mass."""
+    config, inputs, _ = _case("cubic")
+    x, n = inputs["x"], len(inputs["x"])
+    target = rasterize_particle_mass(x, torch.full((n,), 75.0, dtype=torch.float64), config)
+
+    def excess(heap):
+        mass = torch.full((n,), 75.0 * (n - heap) / (n - 1), dtype=torch.float64)
+        mass[0] = 75.0 * heap
+        losses = [
+            float(mass_matching_loss(x, mass, target, config, excess_weight=weight, excess_unit=unit))
+            for weight in (1.0, 0.0)
+        ]
+        return losses[0] - losses[1]
+
+    slopes = [(excess(heap + 0.1) - excess(heap)) / 0.1 for heap in (7, 11)]
+    assert min(slopes) > 0 and (slopes[1] > slopes[0]) == grows
 
 
 def test_a_finer_grid_sees_pairs_within_a_cell():

@@ -194,7 +194,14 @@ def trace(m) -> torch.Tensor:
 
 
 def mass_loss(
-    x, mass, target, config: MPMConfig, outside_weight: float = 1.0, excess_weight: float = 1.0, rim_weight: float = 1.0
+    x,
+    mass,
+    target,
+    config: MPMConfig,
+    outside_weight: float = 1.0,
+    excess_weight: float = 1.0,
+    rim_weight: float = 1.0,
+    excess_unit: float = 0.0,
 ) -> torch.Tensor:
     """The mass-matching loss of docs/method.md."""
     c = (weights(x, node_positions(config, x.dtype), config) * mass[:, None]).sum(0)
@@ -204,5 +211,8 @@ def mass_loss(
     outside, excess = torch.full_like(t, outside_weight), torch.where(scaled > t, excess_weight, 1.0)
     inside = excess * (rim_weight + (1 - rim_weight) * t / t.max())
     weight = torch.where(t <= 1e-12, outside, inside)
-    log_term = 0.5 * weight * (torch.log(scaled + shift) - torch.log(t + shift)) ** 2
-    return (log_term + (1e-3 - scaled).clamp_min(0) ** 2).sum()
+    difference = torch.log(scaled + shift) - torch.log(t + shift)
+    if excess_unit:
+        linear = (scaled - t) / (excess_unit + shift)
+        difference = torch.where((t > 1e-12) & (scaled > t), linear, difference)
+    return (0.5 * weight * difference**2 + (1e-3 - scaled).clamp_min(0) ** 2).sum()
