@@ -33,9 +33,7 @@ MIN_MASS = 1e-3
 class MassLoss:
     """Taichi arrays of one evaluation: ``x [N, 3]``, ``mass [N]``, ``target``, ``weight [nx, ny, nz]`` -> ``loss``."""
 
-    def __init__(
-        self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0, excess_unit: float = 0.0
-    ):
+    def __init__(self, grid: GridConfig, kernel: str, n: int, excess_weight: float = 1.0, excess_unit: float = 0.0):
         self.n, self.nodes = n, NODES[kernel]
         self.excess_weight, self.excess_unit = float(excess_weight), float(excess_unit)
         self.x = real_array(n, 3, needs_grad=True)

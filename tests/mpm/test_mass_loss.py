@@ -91,7 +91,8 @@ def test_linear_excess_holds_large_heaps_back_the_more(unit, grows):
         return losses[0] - losses[1]
 
     slopes = [(excess(heap + 0.1) - excess(heap)) / 0.1 for heap in (7, 11)]
-    assert min(slopes) > 0 and (slopes[1] > slopes[0]) == grows
+    assert min(slopes) > 0
+    assert (slopes[1] > slopes[0]) == grows
 
 
 def test_a_finer_grid_sees_pairs_within_a_cell():
