@@ -29,3 +29,8 @@ class ExperimentConfig(Section):
     """Cameras; the first is the video's."""
     render: RenderConfig = RenderConfig()
     """Images."""
+
+    @property
+    def drawn_upsample(self) -> UpsampleConfig:
+        """``upsample`` of the pictures."""
+        return self.upsample

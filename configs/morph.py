@@ -10,6 +10,7 @@ from configs.mesh import MeshConfig
 from configs.optimize import OptimizeConfig
 from configs.output import MorphOutputConfig
 from configs.target_images import TargetImagesConfig
+from configs.upsample import UpsampleConfig
 
 
 class MorphConfig(ExperimentConfig):
@@ -38,6 +39,12 @@ class MorphConfig(ExperimentConfig):
         drawn = {"then": (), "images": TargetImagesConfig()}
         later = (self.model_copy(update={"target": mesh, **drawn}) for mesh in self.then)
         return self.model_copy(update={"then": ()}), *later
+
+    @property
+    def drawn_upsample(self) -> UpsampleConfig:
+        """``upsample`` of the pictures."""
+        sigma0 = self.output.sigma0 or self.upsample.sigma0
+        return self.upsample.model_copy(update={"sigma0": sigma0})
 
     @property
     def episodes(self) -> int:

@@ -25,6 +25,8 @@ class MorphOutputConfig(OutputConfig):
     null writes none. Unit: none."""
     fps: Positive = 30.0
     """Frame rate of the video. Unit: 1 / s."""
+    sigma0: Positive | None = None
+    """``upsample.sigma0`` of all that is drawn and written; null takes that of the losses. Unit: particle spacing."""
 
 
 class SimulateOutputConfig(OutputConfig):

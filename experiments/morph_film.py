@@ -7,7 +7,7 @@ import torch
 
 from bridge.mpm_state import MPMState
 from bridge.surface import Surface
-from bridge.upsampler import Splats
+from bridge.upsampler import Splats, SurfaceUpsampler
 from configs.morph import MorphConfig
 from experiments.film import Film
 from experiments.images import load_image, save_image
@@ -25,7 +25,7 @@ class MorphFilm(Film):
         video = folder.video(config.output.fps) if config.output.video else None
         super().__init__(config.render, scene.views[0], config.output.video_size, video)
         self.scene, self.surface_of, self.folder = scene, surface_of, folder
-        self.upsampler = surface_of.upsampler
+        self.upsampler = SurfaceUpsampler(config.drawn_upsample, scene.spacing, config.render.particle_color)
         self.surface: Surface | None = None
         self.before: np.ndarray | None = None
         self.splats_before: Splats | None = None

@@ -79,8 +79,8 @@ class Stage:
         return torch.tensor(list(self.colors)).to(self.x)[self.body]
 
     def upsampler(self, body: int) -> SurfaceUpsampler:
-        """Of one body."""
-        return SurfaceUpsampler(self.config.upsample, self.spacings[body], self.colors[body])
+        """Of one body, for pictures."""
+        return SurfaceUpsampler(self.config.drawn_upsample, self.spacings[body], self.colors[body])
 
 
 def build_stage(config: ExperimentConfig) -> Stage:

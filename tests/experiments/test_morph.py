@@ -20,8 +20,11 @@ from experiments import cli
 from experiments.depth_image import save_depth
 from experiments.morph import Morph
 from experiments.morph_episode import at_rest
+from experiments.morph_film import MorphFilm
 from experiments.morph_objective import MorphObjective
 from experiments.morph_scene import build_scene
+from experiments.outputs import RunFolder
+from experiments.surface_memory import SurfaceMemory
 
 MORPHS = [name for name in presets() if "task: morph" in (PRESET_FOLDER / f"{name}.yaml").read_text()]
 
@@ -313,3 +316,16 @@ def test_images_take_the_place_of_drawn_ones(tmp_path):
     ):
         with pytest.raises(InputError, match=told):
             build_scene(load_config(tmp_path / "morph.yaml", [images, wrong]))
+
+
+def test_pictures_may_have_gaussians_of_another_size(tmp_path):
+    (tmp_path / "morph.yaml").write_text(yaml.safe_dump(CONFIG))
+    config = load_config(tmp_path / "morph.yaml", ["upsample.sigma0=0.4", "output.sigma0=0.8", "output.video=false"])
+    scene = build_scene(config)
+    of_losses = SurfaceUpsampler(config.upsample, scene.spacing)
+    film = MorphFilm(config, scene, SurfaceMemory(of_losses), RunFolder(tmp_path / "run"))
+    state = at_rest(scene.particles.x)
+    film.start(state)
+    drawn, seen = film.splats(state), of_losses(state.x, state.F_total, film.surface)
+    np.testing.assert_allclose(drawn.means, seen.means)
+    np.testing.assert_allclose(drawn.covars, 4 * seen.covars, rtol=1e-5, atol=1e-9)
