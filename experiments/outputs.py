@@ -90,7 +90,7 @@ class RunFolder:
 
     def write_splats(self, splats: Splats) -> None:
         """splats_final.ply: the Gaussians in the standard 3DGS layout."""
-        values = (splats.means, splats.covars, splats.opacities, splats.colors)
+        values = (splats.means, splats.covars, splats.opacities, splats.colors, splats.normals)
         with replacing(self.path / "splats_final.ply") as temporary:
             save_splats(temporary, *(value.detach().cpu().numpy() for value in values))
 

@@ -38,6 +38,12 @@ class SplatFile:
     """[N] in [0, 1]."""
     sh_coeffs: NDArray[np.float32]
     """Spherical harmonics [N, (degree + 1)², 3], the ``colors`` of ``rasterization`` with ``sh_degree``."""
+    normals: NDArray[np.float32] = None  # type: ignore[assignment]
+    """Of the surface that they lie on [N, 3]; 0 where there is none, and for all if they are not given."""
+
+    def __post_init__(self):
+        if self.normals is None:
+            object.__setattr__(self, "normals", np.zeros(np.shape(self.means), np.float32))
 
     @property
     def colors(self) -> NDArray[np.float32]:
@@ -92,11 +98,13 @@ def save_splats(
     covars: ArrayLike,
     opacities: ArrayLike,
     colors: ArrayLike,
+    normals: ArrayLike | None = None,
 ) -> None:
     """Write Gaussians given by covariances and plain colours.
 
     Args:
         means: [N, 3]. covars: [N, 3, 3]. opacities: [N] in [0, 1]. colors: red, green, blue [N, 3].
+        normals: of their surface [N, 3].
 
     Raises:
         InputError: shapes that do not fit, values that are not finite.
@@ -111,7 +119,7 @@ def save_splats(
             raise InputError(f"save_splats: {name} has values that are not finite")
     coeffs = np.zeros((n, basis_size(VIEWER_SH_DEGREE), 3))
     coeffs[:, 0] = (colors - 0.5) / SH_C0
-    save_scene(path, SplatFile(means, *quaternions_and_scales(covars), opacities, coeffs))  # type: ignore[arg-type]
+    save_scene(path, SplatFile(means, *quaternions_and_scales(covars), opacities, coeffs, normals))  # type: ignore[arg-type]
 
 
 def _path(owner: str, path: str | Path) -> Path:
@@ -124,7 +132,8 @@ def _path(owner: str, path: str | Path) -> Path:
 def _read_npz(path: Path) -> dict[str, NDArray[np.float32]]:
     try:
         with np.load(path, allow_pickle=False) as arrays:
-            return {name: np.asarray(arrays[name], np.float32) for name in SplatFile.__dataclass_fields__}
+            needed = [name for name in SplatFile.__dataclass_fields__ if name != "normals" or name in arrays]
+            return {name: np.asarray(arrays[name], np.float32) for name in needed}
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
         raise InputError(f"load_splats: {path} is not a readable scene ({error})") from None
 
@@ -137,7 +146,14 @@ def _check(owner: str, scene: SplatFile) -> None:
         raise InputError(
             f"{owner}: sh_coeffs has shape {shape}; expected (N, (degree + 1)², 3), degree 0 to {MAX_DEGREE}"
         )
-    shapes = {"means": (n, 3), "quats": (n, 4), "scales": (n, 3), "opacities": (n,), "sh_coeffs": (n, bases, 3)}
+    shapes = {
+        "means": (n, 3),
+        "quats": (n, 4),
+        "scales": (n, 3),
+        "opacities": (n,),
+        "sh_coeffs": (n, bases, 3),
+        "normals": (n, 3),
+    }
     for name, shape in shapes.items():
         value = np.asarray(getattr(scene, name))
         if value.shape != shape:

@@ -40,7 +40,7 @@ class SplatSource:
         self.x, self.opacities, self.coeffs = means, opacities, coeffs
         self.covars = covariances(quats, scales)
         self.radii = scales.prod(dim=1).clamp(min=0) ** (1 / 3)
-        self.normals = torch.zeros_like(means)
+        self.normals = torch.nn.functional.normalize(torch.tensor(self.file.normals, dtype=dtype), dim=1)
         home = _camera_of_the_run(path.parent) or OrbitCamera(up=np.array([0.0, -1.0, 0.0]))  # as photogrammetry has it
         home.focus(self.file.means.astype(np.float64))
         self.home: OrbitCamera | None = home

@@ -33,13 +33,14 @@ def test_round_trip(tmp_path):
     np.testing.assert_allclose(read.colors, colors, atol=1e-6)
     np.testing.assert_allclose(covariances(read.quats, read.scales), covars, atol=1e-6)
     assert read.sh_coeffs.shape == (200, 16, 3)
+    assert not read.normals.any()
 
 
 def random_scene(n, degree, seed=0):
     rng = np.random.default_rng(seed)
-    shapes = [(n, 3), (n, 4), (n, 3), (n,), (n, (degree + 1) ** 2, 3)]
-    means, quats, scales, opacities, coeffs = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
-    return SplatFile(means, quats, np.exp(scales), 1 / (1 + np.exp(-opacities)), coeffs)
+    shapes = [(n, 3), (n, 4), (n, 3), (n,), (n, (degree + 1) ** 2, 3), (n, 3)]
+    means, quats, scales, opacities, coeffs, normals = (rng.normal(size=shape).astype(np.float32) for shape in shapes)
+    return SplatFile(means, quats, np.exp(scales), 1 / (1 + np.exp(-opacities)), coeffs, normals)
 
 
 def assert_equal(read, scene, rtol):
@@ -63,6 +64,23 @@ def test_npz_keeps_every_number(tmp_path):
     scene = random_scene(20, 2)
     save_scene(tmp_path / "a.npz", scene)
     assert_equal(load_splats(tmp_path / "a.npz"), scene, 0)
+
+
+def test_normals_may_be_missing_or_unused(tmp_path):
+    scene = random_scene(4, 0)
+    save_scene(tmp_path / "a.ply", scene)
+    whole = (tmp_path / "a.ply").read_bytes()
+    (tmp_path / "without.ply").write_bytes(whole.replace(b"float nx", b"float mx"))
+    assert not load_splats(tmp_path / "without.ply").normals.any()
+    ply = PlyData.read(str(tmp_path / "a.ply"), mmap=False)
+    ply["vertex"]["ny"][2] = np.nan
+    ply.write(str(tmp_path / "unused.ply"))
+    kept = load_splats(tmp_path / "unused.ply").normals
+    assert not kept[2].any()
+    np.testing.assert_array_equal(kept[3], scene.normals[3])
+    values = {name: value for name, value in vars(scene).items() if name != "normals"}
+    np.savez(tmp_path / "older.npz", **values)
+    assert not load_splats(tmp_path / "older.npz").normals.any()
 
 
 def test_channels_of_harmonics_stay_apart(tmp_path):

@@ -82,6 +82,21 @@ def test_a_ply_is_drawn_in_its_colours(tmp_path):
     assert (viewer.overlays, viewer.colors) == ([], ["body"])
 
 
+def test_a_ply_of_balls_shows_its_own_normals(tmp_path):
+    """Balls have no shortest axis."""
+    means, covars = np.array([[-0.5, 0, 0], [0.5, 0, 0]]), np.broadcast_to(0.02 * np.eye(3), (2, 3, 3))
+    normals = [[0, 0, -2], [0, -1, 0]]
+    save_splats(tmp_path / "two.ply", means, covars, [0.95, 0.95], np.ones((2, 3)), normals)
+    viewer = Viewer([open_source(str(tmp_path / "two.ply"))])
+    viewer.look.view = "normals"
+    image, camera = viewer.picture(*SIZE) / 255, viewer.camera.view(*SIZE)
+    towards = camera.eye - means
+    for (u, v), normal, way in zip(camera.to_pixels(camera.to_camera(means)), normals, towards, strict=True):
+        unit = np.array(normal) / np.linalg.norm(normal)
+        seen = 2 * image[int(v), int(u)] - 1
+        assert np.dot(seen, unit * np.sign(unit @ way)) > 0.8 * np.linalg.norm(seen) > 0.5
+
+
 def test_the_ply_of_a_run_stands_as_the_run_does(run_folder, tmp_path):
     run = Viewer([open_source(str(run_folder))])
     viewer = Viewer([open_source(str(run_folder / "splats_final.ply"))])
